@@ -1,0 +1,44 @@
+# Everything works from a bare clone: the virtual environment is made on first use.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo up check test test-unit bench clean
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+# Installing again is quick, and needed only when the declared packages change.
+.venv/run: setup.cfg constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ticketstream needs Python 3.11 or later: set PYTHON=python3.11")'
+	@test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/dev: .venv/run
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[model,dev]'
+	@touch $@
+
+demo: .venv/run  ## three tenants, 60 webhooks, 56 notes, from nothing
+	$(BIN)/ticketstream demo $(DEMO)
+
+up: .venv/run    ## the local stack, until Ctrl-C
+	$(BIN)/ticketstream up
+
+check: .venv/dev ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+
+test: .venv/dev  ## all tests, on a real Kafka and a real PostgreSQL
+	$(BIN)/pytest $(TESTS)
+
+test-unit: .venv/dev ## only what needs neither Kafka nor PostgreSQL
+	$(BIN)/pytest tests/unit
+
+bench: .venv/dev ## the ratios that README and handbook name, measured on this machine
+	$(BIN)/ticketstream bench ingest
+	$(BIN)/ticketstream bench chain
+
+clean:           ## forget the local stack's data
+	rm -rf .state build *.egg-info

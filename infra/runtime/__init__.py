@@ -1,0 +1,1 @@
+"""runtime: the floor for all processes: the stream runner, Kafka, PostgreSQL, telemetry, keys, settings, clock."""

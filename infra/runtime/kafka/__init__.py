@@ -1,0 +1,1 @@
+"""kafka: the producer, the publisher of signed events, topics, client settings."""

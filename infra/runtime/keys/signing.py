@@ -1,0 +1,97 @@
+"""A service's private signing key: Ed25519 (RFC 8032) in a PKCS8 PEM file that names its service in the text above the key.
+
+RFC 7468, section 2, lets explanatory text stand before the encapsulation boundary; `Service: <name>` is ours.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+CURE = "Make one with: ticketstream key create"
+_LABEL = "Service:"
+_TOO_OPEN = stat.S_IRWXO | stat.S_IWGRP  # a group may read: Kubernetes mounts secrets 0440 with an fsGroup
+
+
+class SigningKeyError(Exception):
+    """The key file is missing, too open or not what it should be. The text names the cure."""
+
+
+class SigningKey:
+    """`service` and `key_id` ("<service>-<first 12 hex digits of SHA-256 of the public key>") say who signs."""
+
+    def __init__(self, service: str, private_key: Ed25519PrivateKey) -> None:
+        self._private = private_key
+        self.service = service
+        self.public_key_bytes = private_key.public_key().public_bytes_raw()
+        self.key_id = key_id(service, self.public_key_bytes)
+
+    @classmethod
+    def create(cls, service: str) -> SigningKey:
+        return cls(service, Ed25519PrivateKey.generate())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, service: str | None = None) -> SigningKey:
+        """The key in the file. With `service`, a key of another service is refused. Raises SigningKeyError."""
+        file = Path(path)
+        data = _read_private(file)
+        named = _service_named_in(data)
+        if service is not None and named is not None and named != service:
+            raise SigningKeyError(f"{file}: this is the key of service {named!r}, expected {service!r}. {CURE}")
+        owner = service or named
+        if owner is None:
+            raise SigningKeyError(f"{file}: lacks the line '{_LABEL} <name>' above the key. {CURE}")
+        try:
+            private = serialization.load_pem_private_key(data, password=None)
+        except (ValueError, TypeError) as error:
+            raise SigningKeyError(f"{file}: is not an unencrypted PKCS8 PEM key. {CURE}") from error
+        if not isinstance(private, Ed25519PrivateKey):
+            raise SigningKeyError(f"{file}: is not an Ed25519 key. {CURE}")
+        return cls(owner, private)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the file with mode 0600. Raises FileExistsError rather than replace a key."""
+        pem = self._private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(f"{_LABEL} {self.service}\nKey-Id: {self.key_id}\n".encode() + pem)
+
+    def sign(self, message: bytes) -> bytes:
+        """64 bytes."""
+        return self._private.sign(message)
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.key_id!r})"
+
+
+def key_id(service: str, public_key: bytes) -> str:
+    return f"{service}-{sha256(public_key).hexdigest()[:12]}"
+
+
+def _read_private(file: Path) -> bytes:
+    try:
+        mode = file.stat().st_mode
+        data = file.read_bytes()
+    except OSError as error:
+        raise SigningKeyError(f"{file}: can't be read ({error.strerror}). {CURE}") from error
+    if mode & _TOO_OPEN:
+        raise SigningKeyError(
+            f"{file}: mode {stat.S_IMODE(mode):04o} lets others read or change it. Do: chmod 600 {file}"
+        )
+    return data
+
+
+def _service_named_in(data: bytes) -> str | None:
+    for line in data.decode("utf-8", "replace").splitlines():
+        if line.startswith("-----BEGIN"):
+            break
+        if line.startswith(_LABEL):
+            return line.removeprefix(_LABEL).strip() or None
+    return None

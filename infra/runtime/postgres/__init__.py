@@ -1,0 +1,1 @@
+"""postgres: connection pools and the transaction through which a tenant's rows are reached."""

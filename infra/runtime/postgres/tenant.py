@@ -1,0 +1,55 @@
+"""The one way to a tenant's rows: a transaction that says whose rows it is about, for row-level security to enforce.
+
+The setting is local to the transaction, so a connection that goes back to the pool remembers no tenant; afterwards it reads as
+an empty text, which the policies treat like none at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+import asyncpg
+
+from infra.runtime.postgres.availability import (
+    AWAY_WHEN_CONNECTING,
+    UNAVAILABLE,
+    PostgresUnavailable,
+    unavailable_as_such,
+)
+from infra.runtime.postgres.pool import Pool
+
+__all__ = ["UNAVAILABLE", "Connection", "PostgresUnavailable", "connection", "tenant_transaction"]
+
+ACQUIRE_SECONDS = 10.0
+TENANT_SETTING = "app.current_tenant_id"
+
+Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+
+
+@asynccontextmanager
+async def connection(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection for what belongs to no tenant, without a transaction. Waits at most 10 s for a free one."""
+    try:
+        acquired: Connection = await pool.acquire(timeout=ACQUIRE_SECONDS)
+    except AWAY_WHEN_CONNECTING as error:
+        raise PostgresUnavailable(f"no connection to PostgreSQL: {error or type(error).__name__}") from error
+    try:
+        with unavailable_as_such():
+            yield acquired
+    finally:
+        await pool.release(acquired)
+
+
+@asynccontextmanager
+async def tenant_transaction(pool: Pool, tenant_id: str) -> AsyncIterator[Connection]:
+    """A transaction that sees and writes the rows of `tenant_id` only. Commits when the block ends, rolls back when it raises.
+
+    Database calls only inside: nothing that waits for anything else belongs into an open transaction.
+    """
+    if not tenant_id:
+        raise ValueError("a tenant transaction needs a tenant id")
+    async with connection(pool) as acquired, acquired.transaction():
+        await acquired.execute("SELECT set_config($1, $2, true)", TENANT_SETTING, tenant_id)
+        yield acquired

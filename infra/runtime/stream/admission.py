@@ -1,0 +1,141 @@
+"""Is this record an event of ours? Envelope, signature, tenant, partition and content are held against each other.
+
+A key that is unknown here is the world's fault (it may be minutes old): hold. Everything else that disagrees is the record's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from infra.runtime.keys.directory import KeyVerdict
+from infra.runtime.stream.outcomes import DeadLetter, Hold, Scope
+from infra.runtime.stream.ports import TenantLimit, TenantLimits
+from infra.runtime.stream.record import Input, RawRecord
+from schemas import wire_format
+from schemas.catalogue import BY_TOPIC
+from schemas.envelope import BadEnvelope, Envelope, parse
+from schemas.reasons import Reason
+from schemas.signature import BadSignatureHeader, Signed, parse_signature
+from schemas.topics import Topic
+from schemas.wire_format import Codec
+
+KEY_RETRY = TENANT_RETRY = DISABLED_RETRY = 5.0
+"""Seconds after which a record with an unknown key, tenant or a disabled tenant is looked at again."""
+
+
+class Keys(Protocol):
+    def verify(self, key_id: str, topic: Topic, message: bytes, signature: bytes) -> KeyVerdict: ...
+    async def refresh(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The record goes no further now. `envelope` is given only where the signature proved it."""
+
+    outcome: Hold | DeadLetter
+    envelope: Envelope | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    topic: Topic
+    keys: Keys
+    limits: TenantLimits
+    codec: Codec
+
+    async def admit(self, record: RawRecord) -> Input | Rejected:
+        """The input, or why not. Never raises for what a record holds."""
+        try:
+            envelope, header = parse(record.headers)
+            key_id, signature = parse_signature(header)
+        except BadEnvelope as error:
+            return Rejected(DeadLetter(Reason.MALFORMED, str(error)))
+        except BadSignatureHeader as error:
+            return Rejected(DeadLetter(Reason.BAD_SIGNATURE, str(error)))
+        if refused := await self._verify(record, envelope, key_id, signature):
+            return Rejected(refused)
+        if refused := self._placed(record, envelope):
+            return Rejected(refused, envelope)
+        return self._decoded(record, envelope)
+
+    async def _verify(
+        self, record: RawRecord, envelope: Envelope, key_id: str, signature: bytes
+    ) -> Hold | DeadLetter | None:
+        message = _signed(record, envelope).message()
+        verdict = self.keys.verify(key_id, self.topic, message, signature)
+        if verdict is KeyVerdict.UNKNOWN_KEY:
+            await self.keys.refresh()
+            verdict = self.keys.verify(key_id, self.topic, message, signature)
+        if verdict is KeyVerdict.UNKNOWN_KEY:
+            return Hold(Reason.KEY_UNKNOWN, KEY_RETRY, Scope.TICKET, f"signing key {key_id!r} is not known here")
+        if verdict is not KeyVerdict.VALID:
+            return DeadLetter(Reason.BAD_SIGNATURE, f"the signature by key {key_id!r} is not valid for this record")
+        return None
+
+    def _placed(self, record: RawRecord, envelope: Envelope) -> Hold | DeadLetter | None:
+        """The key, the header and the owner of the partition must name one tenant."""
+        if (record.key or b"") != envelope.tenant_id.encode():
+            return DeadLetter(Reason.TENANT_MISMATCH, "the record's key is not the tenant of its header")
+        if not self.limits.loaded:
+            return Hold(Reason.DATABASE_UNAVAILABLE, TENANT_RETRY, Scope.LANE, "the tenants were never read yet")
+        limit = self.limits.of_partition(record.position.partition)
+        if limit is None:
+            detail = f"partition {record.position.partition} belongs to no tenant that is known here"
+            return Hold(Reason.TENANT_UNKNOWN, TENANT_RETRY, Scope.LANE, detail)
+        return _allowed(limit, envelope)
+
+    def _decoded(self, record: RawRecord, envelope: Envelope) -> Input | Rejected:
+        if envelope.type != BY_TOPIC[self.topic].event_type:
+            return Rejected(
+                DeadLetter(Reason.MALFORMED, f"{envelope.type!r} does not belong on {self.topic}"), envelope
+            )
+        try:
+            event = self.codec.decode(record.value or b"", self.topic)
+        except wire_format.WireError as error:
+            return Rejected(DeadLetter(_WIRE_REASONS.get(type(error), Reason.MALFORMED), str(error)), envelope)
+        if difference := _difference(event, envelope):
+            return Rejected(DeadLetter(Reason.TENANT_MISMATCH, difference), envelope)
+        return Input(event, record.position, record.value_hash, envelope.traceparent)
+
+
+_WIRE_REASONS = {
+    wire_format.UnknownSchema: Reason.UNKNOWN_SCHEMA,
+    wire_format.TooLarge: Reason.TOO_LARGE,
+    wire_format.Malformed: Reason.MALFORMED,
+}
+
+
+def _signed(record: RawRecord, envelope: Envelope) -> Signed:
+    return Signed(
+        topic=record.position.topic,
+        partition=record.position.partition,
+        key=record.key or b"",
+        id=envelope.id,
+        type=envelope.type,
+        tenant_id=envelope.tenant_id,
+        subject=envelope.subject,
+        time=envelope.time,
+        value=record.value or b"",
+    )
+
+
+def _allowed(limit: TenantLimit, envelope: Envelope) -> Hold | DeadLetter | None:
+    if limit.tenant_id != envelope.tenant_id:
+        detail = f"partition {limit.partition} belongs to {limit.tenant_id!r}, the event to {envelope.tenant_id!r}"
+        return DeadLetter(Reason.WRONG_PARTITION, detail)
+    if not limit.enabled:
+        return Hold(Reason.TENANT_DISABLED, DISABLED_RETRY, Scope.LANE, "tenant enable lets it go on")
+    return None
+
+
+def _difference(event: Any, envelope: Envelope) -> str | None:
+    pairs = (
+        ("event id", event.event_id, envelope.id),
+        ("tenant", event.tenant_id, envelope.tenant_id),
+        ("ticket id", event.ticket_id, envelope.subject),
+    )
+    return next(
+        (f"the {name} of the value is not that of the header" for name, inside, outside in pairs if inside != outside),
+        None,
+    )

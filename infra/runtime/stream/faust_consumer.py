@@ -1,0 +1,146 @@
+"""A Faust Kafka consumer that commits by the ledger, reads partitions committed at 0 again, and leaves its group when stopped.
+
+Every override is there for a loss, a hang or a stall that was seen with the stock parts (handbook, decision on Faust)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aiokafka.errors import CommitFailedError
+from aiokafka.structs import OffsetAndMetadata
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from infra.runtime.stream.ledger import Ledger
+
+
+class Listener(driver.ConsumerRebalanceListener):
+    """While stopping, take no part in a rebalance: the stock path closes the client and so never
+    leaves the group, and the partitions stall for the session timeout."""
+
+    _thread: LedgerThread
+
+    def on_partitions_revoked(self, revoked: Any) -> Any:
+        stopping = self._thread.app.should_stop or self._thread.consumer.left
+        return asyncio.Event().wait() if stopping else super().on_partitions_revoked(revoked)
+
+
+class LedgerThread(driver.AIOKafkaConsumerThread):
+    """Commits (offset, "ahead=N\\0"). confluent_kafka 2.16 reads metadata up to a NUL that Kafka doesn't send: without ours
+    it raises UnicodeDecodeError or returns what lies behind in memory, further digits included."""
+
+    consumer: LedgerConsumer
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Stock stays where it is if the commit is 0 or none; Faust drops what it fetches during a rebalance and counts on
+        this seek to read it again: the first events of a partition were lost."""
+        offsets: Mapping[TP, int] = await super().seek_to_committed()
+        for tp in (tp for tp, offset in offsets.items() if not offset):
+            await self.call_thread(self._seek_to_start, driver.ensure_aiokafka_TP(tp))
+        return offsets
+
+    async def _seek_to_start(self, tp: Any) -> None:
+        self._ensure_consumer().seek(tp, 0)  # deleted already: out of range, so reset to the earliest
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:  # stock: metadata ""
+        ahead, assigned = self.consumer.ahead, self.assignment()
+        pairs = {
+            driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(offset, f"ahead={ahead[tp]}\0")
+            for tp, offset in offsets.items()
+            if tp in assigned
+        }
+        try:
+            await self._ensure_consumer().commit(pairs)
+        except Exception as exc:
+            if not (isinstance(exc, CommitFailedError) and "already rebalanced" in str(exc)):
+                await self.crash(exc)
+            return False
+        return True
+
+
+class LedgerConsumer(driver.Consumer):
+    """Commits follow the ledger instead of Faust's ack lists and gap trees."""
+
+    RebalanceListener = Listener
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ledger, self.last_read, deliver = Ledger(), time.monotonic(), self.callback
+        self._read_to: dict[TP, int] = {}
+        self.ahead: dict[TP, int] = {}  # read together with the offset, before the commit changes threads
+        self._sent: dict[TP, tuple[int, int]] = {}
+        self.revoked, self.left = False, False
+
+        async def tracked(message: Any) -> None:
+            if message.generation_id == self.app.consumer_generation_id and not self.revoked:  # else: read again
+                self.ledger.add(message.tp, message.offset)
+                self.last_read = time.monotonic()
+                await deliver(message)
+
+        self.callback = tracked
+
+    def fetch_state(self, tp: TP) -> Any:
+        subscription = self._thread._ensure_consumer()._subscription.subscription
+        return subscription and subscription.assignment and subscription.assignment.state_value(tp)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        # All records read before this call are in the ledger, so the positions are safe to commit.
+        states = {tp: self.fetch_state(tp) for tp in self.assignment()}
+        self._read_to = {tp: s._position for tp, s in states.items() if s and s._position is not None}
+        return await super()._getmany(active_partitions, timeout)
+
+    def ack(self, message: Any) -> bool:
+        """Book-keeping only: Faust also acks events it skips, so acks do not move commits."""
+        first, message.acked = not message.acked, True
+        self._unacked_messages.discard(message)
+        return first
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None: ...
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        tps = set() if self.left else self.assignment()  # a commit after leaving would pass as a stranger's
+        return (tp for tp in tps if not topics or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        self.ahead[tp] = self.ledger.ahead(tp)
+        return self.ledger.committable(tp, self._read_to.get(tp))
+
+    def _should_commit(self, tp: TP, offset: int) -> bool:
+        """Also when only `ahead` changed, and once after every assignment: the last owner's `ahead` is void."""
+        return (offset, self.ahead[tp]) != self._sent.get(tp) and offset >= (self._committed_offset[tp] or 0)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        sent = {tp: (offset, self.ahead[tp]) for tp, offset in offsets.items()}
+        if done := await super()._commit(offsets):
+            self._sent.update(sent)
+        return done
+
+    def _new_consumer_thread(self) -> LedgerThread:
+        return LedgerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def verify_event_path(self, now: float, tp: TP) -> None: ...  # would call held partitions stuck
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self.ledger.reset()  # the flow is stopped; reading restarts at the committed offsets
+        self._read_to.clear()
+        self._sent.clear()
+        self.revoked = False
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def leave(self) -> None:
+        self.left = True
+        coordinator = self._thread._ensure_consumer()._coordinator
+        coordinator._do_rejoin_group = lambda subscription: asyncio.Event().wait()
+        if not coordinator._closing.done():
+            coordinator._closing.set_result(None)
+        await coordinator._maybe_leave_group()
+
+    async def on_stop(self) -> None:  # stock commits once more, without a timeout
+        self.transport._topic_waiters.clear()  # type: ignore[attr-defined]
+
+
+class LedgerTransport(driver.Transport):
+    Consumer = LedgerConsumer

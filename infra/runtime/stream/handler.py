@@ -1,0 +1,223 @@
+"""One event from record to outcome, and the outcome carried out: publish, drop, hold, set aside."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from infra.runtime.clock import Clock
+from infra.runtime.kafka.producer import PublishError
+from infra.runtime.postgres.availability import UNAVAILABLE
+from infra.runtime.stream.admission import Admission, Rejected
+from infra.runtime.stream.hold_book import HoldBook
+from infra.runtime.stream.lanes import Done, Later, Verdict
+from infra.runtime.stream.letters import Failures, letter, trace_id
+from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Outcome, Scope
+from infra.runtime.stream.ports import DeadLetterSink
+from infra.runtime.stream.record import Input, Position, RawRecord
+from infra.runtime.telemetry import metrics
+from infra.runtime.telemetry.logs import get_logger
+from schemas.envelope import Envelope, peek
+from schemas.reasons import Reason
+from schemas.topics import Stage, Topic
+from schemas.wire_format import TooLarge
+
+log = get_logger(__name__)
+
+Process = Callable[[Input], Awaitable[Outcome]]
+Current = Callable[[], bool]
+RAISES_BEFORE_DEAD_LETTER = 3
+DATABASE_RETRY = 2.0
+MAX_TRACKED_RAISES = 10_000
+
+
+class Publishes(Protocol):
+    async def publish(self, event: Any, *, topic: Topic, partition: int, traceparent: str | None = None) -> None: ...
+
+
+@dataclass(slots=True)
+class EventHandler:
+    """Carries out a stage's decisions. `handle` never raises but for cancellation: one bad event stops nothing."""
+
+    stage: Stage
+    process: Process
+    admission: Admission
+    publisher: Publishes
+    dead_letters: DeadLetterSink
+    holds: HoldBook
+    clock: Clock
+    _raised: dict[Position, tuple[int, datetime]] = field(default_factory=dict)
+
+    async def handle(self, record: RawRecord, current: Current) -> Verdict:
+        """`current()` turns false when the record's partition is revoked: nothing may be published from then on, since
+        another worker has the record now."""
+        started = time.monotonic()
+        tenant, ticket = _claimed_tenant(record), peek(record.headers, "ce_subject")
+        if waiting := await self.holds.waiting_for(tenant, record.position, ticket):
+            return Later(*waiting)
+        admitted = await self.admission.admit(record)
+        if isinstance(admitted, Rejected):
+            outcome: Outcome = admitted.outcome
+            envelope = admitted.envelope
+        else:
+            envelope = _envelope_of(admitted)
+            outcome = await self._decide(admitted)
+        if not current():
+            return Done()  # of no consequence here: the next owner decides
+        metrics.EVENT_SECONDS.labels(self.stage.value).observe(time.monotonic() - started)
+        return await self._carry_out(record, outcome, envelope, current)
+
+    async def _decide(self, inputs: Input) -> Outcome:
+        position = inputs.position
+        try:
+            outcome = await self.process(inputs)
+        except UNAVAILABLE as error:
+            return Hold(Reason.DATABASE_UNAVAILABLE, _jittered(DATABASE_RETRY), Scope.LANE, repr(error))
+        except Exception:
+            return self._raise_counted(inputs)
+        self._raised.pop(position, None)
+        return outcome
+
+    def _raise_counted(self, inputs: Input) -> Outcome:
+        """A bug, or bad luck: two more tries, then set aside with the traceback."""
+        text = traceback.format_exc()
+        count, first = self._raised.get(inputs.position, (0, self.clock.now()))
+        if len(self._raised) >= MAX_TRACKED_RAISES:
+            self._raised.clear()
+        self._raised[inputs.position] = (count + 1, first)
+        log.error(
+            "handler raised", stage=self.stage.value, tenant_id=inputs.event.tenant_id, ticket_id=inputs.event.ticket_id,
+            event_id=inputs.event.event_id, attempt=count + 1, traceback=text,
+        )  # fmt: skip
+        if count + 1 < RAISES_BEFORE_DEAD_LETTER:
+            return Hold(Reason.RETRY, 0.5 * 2**count, Scope.TICKET, text.strip().rsplit("\n", 1)[-1])
+        return DeadLetter(Reason.INTERNAL_ERROR, text)
+
+    async def _carry_out(
+        self, record: RawRecord, outcome: Outcome, envelope: Envelope | None, current: Current
+    ) -> Verdict:
+        if isinstance(outcome, Hold):
+            held = self._hold(record, outcome, envelope)
+            if isinstance(held, Later):
+                return held
+            outcome = held
+        if isinstance(outcome, DeadLetter):
+            done = await self._set_aside(record, outcome, envelope, current)
+        else:
+            try:
+                done = await self._publish(record, outcome, envelope, current)
+            except TooLarge as error:
+                outcome = DeadLetter(Reason.TOO_LARGE, f"what follows from this event is too large: {error}")
+                done = await self._set_aside(record, outcome, envelope, current)
+        if done:
+            self._settle(record, outcome, envelope)
+        return Done()
+
+    def _hold(self, record: RawRecord, hold: Hold, envelope: Envelope | None) -> Later | DeadLetter:
+        tenant = envelope.tenant_id if envelope else _claimed_tenant(record)
+        held = self.holds.held(
+            hold,
+            tenant_id=tenant,
+            position=record.position,
+            ticket_id=envelope.subject if envelope else peek(record.headers, "ce_subject"),
+            event_id=envelope.id if envelope else "",
+        )
+        self._count(tenant if envelope else "", "hold", hold.reason)
+        log.info(
+            "Event held", stage=self.stage.value, tenant_id=tenant, ticket_id=held.ticket_id, event_id=held.event_id,
+            reason=hold.reason.value, retry_after=round(hold.retry_after, 2), attempts=held.attempts, detail=hold.detail[:300],
+        )  # fmt: skip
+        if reason := self.holds.given_up(held):
+            return DeadLetter(reason, f"last held for {hold.reason}: {hold.detail}")
+        return Later(hold.retry_after, hold.scope)
+
+    async def _publish(
+        self, record: RawRecord, outcome: Emit | Drop, envelope: Envelope | None, current: Current
+    ) -> bool:
+        if outcome.event is not None:
+            traceparent = envelope.traceparent if envelope else None
+            partition, event = record.position.partition, outcome.event
+
+            async def publish() -> None:
+                await self.publisher.publish(
+                    event, topic=self.stage.produces, partition=partition, traceparent=traceparent
+                )
+
+            if not await self._until_acknowledged(publish, current):
+                return False
+        if outcome.then is not None:
+            return await self._until_available(outcome.then, current)
+        return True
+
+    async def _set_aside(
+        self, record: RawRecord, outcome: DeadLetter, proven: Envelope | None, current: Current
+    ) -> bool:
+        item = letter(record, outcome, stage=self.stage, proven=proven, failures=self._failures(record.position))
+        return await self._until_acknowledged(lambda: self.dead_letters.send(item, record.position.partition), current)
+
+    def _failures(self, position: Position) -> Failures:
+        now = self.clock.now()
+        if held := self.holds.find(position):
+            return Failures(held.attempts + 1, held.first_failed_at, now)
+        count, first = self._raised.get(position, (1, now))
+        return Failures(count, first, now)
+
+    async def _until_acknowledged(self, send: Callable[[], Awaitable[None]], current: Current) -> bool:
+        """Try until Kafka has it; false if the partition was revoked meanwhile."""
+        return await _persist(send, (PublishError,), current, "Kafka doesn't acknowledge: trying again")
+
+    async def _until_available(self, then: Callable[[], Awaitable[None]], current: Current) -> bool:
+        return await _persist(then, UNAVAILABLE, current, "PostgreSQL is away after publishing: trying again")
+
+    def _settle(self, record: RawRecord, outcome: Emit | Drop | DeadLetter, envelope: Envelope | None) -> None:
+        tenant = envelope.tenant_id if envelope else ""
+        self._raised.pop(record.position, None)
+        self.holds.settled(record.position, _claimed_tenant(record), succeeded=not isinstance(outcome, DeadLetter))
+        kind = {Emit: "emit", Drop: "drop", DeadLetter: "dead_letter"}[type(outcome)]
+        reason = None if isinstance(outcome, Emit) else outcome.reason
+        self._count(tenant, kind, reason)
+        write = log.warning if isinstance(outcome, DeadLetter) else log.info
+        write(
+            "Task completed", stage=self.stage.value, tenant_id=tenant, ticket_id=envelope.subject if envelope else "",
+            event_id=envelope.id if envelope else "", outcome=kind, reason=reason.value if reason else None,
+            trace_id=trace_id(envelope.traceparent if envelope else None),
+        )  # fmt: skip
+
+    def _count(self, tenant_id: str, outcome: str, reason: Reason | None) -> None:
+        metrics.EVENTS_HANDLED.labels(self.stage.value, tenant_id, outcome, reason.value if reason else "").inc()
+
+
+async def _persist(
+    work: Callable[[], Awaitable[None]], passing: tuple[type[BaseException], ...], current: Current, said: str
+) -> bool:
+    delay = 0.25
+    while current():
+        try:
+            await work()
+        except passing as error:
+            log.warning(said, error=repr(error))
+            await asyncio.sleep(_jittered(delay))
+            delay = min(delay * 2, 5.0)
+        else:
+            return True
+    return False
+
+
+def _envelope_of(inputs: Input) -> Envelope:
+    event = inputs.event
+    return Envelope(event.event_id, "", "", event.ticket_id, "", event.tenant_id, inputs.traceparent)
+
+
+def _claimed_tenant(record: RawRecord) -> str:
+    """The key's text: unproven, good only for book-keeping."""
+    return (record.key or b"")[:128].decode("utf-8", "replace")
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(0.75, 1.25)

@@ -1,0 +1,98 @@
+"""A stage's life: wait for Kafka, run, watch, and stop within bounds. Every way out ends the process with a telling code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from infra.runtime.stream.faust_app import StreamApp
+from infra.runtime.stream.feeder import Feeder
+from infra.runtime.stream.watchdog import broker_accepts, symptoms
+from infra.runtime.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+CRASHED, STUCK = 70, 75
+"""Exit codes; the supervisor restarts on either."""
+STOP_TIMEOUT = 9.0
+STUCK_TIMEOUT = 60.0
+
+
+@dataclass(slots=True)
+class Lifecycle:
+    """`grace` is how many seconds running handlers get after SIGTERM; the group is left at once."""
+
+    app: StreamApp
+    feeder: Feeder
+    grace: float
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    code: int = 0
+    _beat: float = field(default_factory=time.monotonic)
+
+    async def run(self) -> int:
+        """Until SIGTERM or SIGINT (0), a crash (70) or no progress (75)."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.stop.set)
+        # A thread, because Faust joins threads on the loop when it stops, which may block it for ever.
+        threading.Thread(target=self._guard, name="watchdog", daemon=True).start()
+        self.app.finalize()
+        while not (self.stop.is_set() or await broker_accepts(self.app)):  # exiting would earn a restart's back-off
+            self._beat = time.monotonic()
+            await asyncio.sleep(1)
+        if self.stop.is_set():
+            return 0
+        start = asyncio.ensure_future(self.app.start())
+        await self._watch(start)
+        self._beat = time.monotonic()
+        self.stop.set()
+        if start.done() and not self.code:
+            await self._leave_then_finish()
+        with contextlib.suppress(Exception):
+            await self.app.stop()
+        return self.code
+
+    async def _watch(self, start: asyncio.Future[Any]) -> None:
+        since: dict[str, float] = {}
+        while not (self.stop.is_set() or self.code):
+            self._beat = now = time.monotonic()
+            if self.app.crashed or (start.done() and start.exception()):
+                log.error("crashed", error=repr(self.app.crash_reason or start.exception()))
+                self.code = CRASHED
+                return
+            found = symptoms(self.app, self.feeder) if start.done() else {"starting": True}
+            since = {name: since.get(name, now) for name, shows in found.items() if shows}
+            late = [name for name, at in since.items() if now - at > STUCK_TIMEOUT]
+            if late and await broker_accepts(self.app):
+                log.error("watchdog: no progress", seconds=STUCK_TIMEOUT, symptoms=late)
+                self.code = STUCK
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stop.wait(), 0.5)
+
+    async def _leave_then_finish(self) -> None:
+        """Before app.stop(), which blocks the loop while the broker is away."""
+        self.app.leaving, until = True, time.monotonic() + self.grace
+        with contextlib.suppress(Exception):
+            await self.app._stop_consumer()
+        log.info("left the group", left=cast(Any, self.app.consumer).left, running=self._running())
+        while self._running() and time.monotonic() < until:
+            self._beat = time.monotonic()
+            await self.feeder.lanes.wait_idle(0.5)
+        self._beat = time.monotonic()
+        if left := self._running():
+            log.warning("grace is over: handlers cut off", handlers=left)
+
+    def _running(self) -> int:
+        return self.feeder.counts()[1]
+
+    def _guard(self) -> None:
+        while time.monotonic() - self._beat < (STOP_TIMEOUT if self.stop.is_set() else STUCK_TIMEOUT):
+            time.sleep(0.2)
+        faulthandler.dump_traceback()
+        os._exit(self.code or STUCK)

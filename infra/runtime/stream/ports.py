@@ -1,0 +1,70 @@
+"""What the runner needs from above; sinks implement it, each process's `__main__` hands it in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from infra.runtime.stream.outcomes import Scope
+from schemas.events import DeadLetter
+
+
+class TenantLimit(Protocol):
+    """What the runner must know of a tenant."""
+
+    @property
+    def tenant_id(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def enabled(self) -> bool: ...
+    @property
+    def max_concurrent_jobs(self) -> int: ...
+
+
+class TenantLimits(Protocol):
+    """The tenants as last seen; follows a change within 5 s and keeps the last view while PostgreSQL is away."""
+
+    def of_partition(self, partition: int) -> TenantLimit | None:
+        """The tenant that owns this partition number in every topic; None if nobody does or nothing was loaded yet."""
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the tenants were read at least once since the process started."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEvent:
+    """One event that waits. Identified by tenant, stage, topic, partition and offset."""
+
+    tenant_id: str
+    stage: str
+    topic: str
+    partition: int
+    offset: int
+    ticket_id: str
+    event_id: str
+    scope: Scope
+    reason: str
+    detail: str
+    until: datetime
+    first_failed_at: datetime
+    attempts: int
+
+
+class HoldStore(Protocol):
+    """Rows in `lane_holds`, so that the next owner of a lane honours what the last one found out. Raises when PostgreSQL is
+    away: the runner then keeps the hold in memory and saves it later."""
+
+    async def load(self, tenant_id: str, stage: str) -> Sequence[HeldEvent]: ...
+    async def save(self, held: HeldEvent) -> None: ...
+    async def clear(self, held: HeldEvent) -> None: ...
+
+
+class DeadLetterSink(Protocol):
+    """Returns once the dead letter is acknowledged by Kafka; raises if it isn't, and the runner tries again."""
+
+    async def send(self, letter: DeadLetter, partition: int) -> None:
+        """Same partition number as the source; the key is empty when `letter.tenant_id` is, i.e. not proven."""

@@ -1,0 +1,47 @@
+"""A record as it came from Kafka, and what a stage gets of it once it is proven to be ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a record stands. `topic` is the name on the broker."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    position: Position
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes that the record holds in memory, roughly."""
+        return (
+            len(self.value or b"")
+            + len(self.key or b"")
+            + sum(len(name) + len(value or b"") for name, value in self.headers)
+        )
+
+    @property
+    def value_hash(self) -> str:
+        return sha256(self.value or b"").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What a stage's `process` gets: the event, decoded and verified, and where it came from."""
+
+    event: Any
+    position: Position
+    value_hash: str
+    traceparent: str | None = None

@@ -1,0 +1,139 @@
+"""Runs a stage: what its `__main__` calls with the stage's decision and the adapters that it chose."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from infra.runtime.clock import Clock, SystemClock
+from infra.runtime.kafka.client_settings import KafkaClient
+from infra.runtime.stream.admission import Admission, Keys
+from infra.runtime.stream.faust_app import StreamApp, stream_app
+from infra.runtime.stream.feeder import Feeder
+from infra.runtime.stream.handler import EventHandler, Process, Publishes
+from infra.runtime.stream.hold_book import HoldBook
+from infra.runtime.stream.lifecycle import Lifecycle
+from infra.runtime.stream.ports import DeadLetterSink, HoldStore, TenantLimits
+from infra.runtime.stream.watchdog import assigned
+from infra.runtime.telemetry import metrics
+from infra.runtime.telemetry.internal_server import Check, CheckResult, InternalServer
+from infra.runtime.telemetry.logs import get_logger
+from infra.runtime.telemetry.ports_file import write_ports
+from schemas.topics import Stage
+from schemas.wire_format import Codec
+
+log = get_logger(__name__)
+
+DEFAULT_SLOTS = 64
+GRACE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """What a stage is. `detach`: its handlers outlive a rebalance and get `grace` seconds after SIGTERM (model calls)."""
+
+    stage: Stage
+    process: Process
+    slots: int = DEFAULT_SLOTS
+    detach: bool = False
+    grace: float = GRACE
+
+
+@dataclass(frozen=True, slots=True)
+class StagePorts:
+    """What the runner needs from above; `processors.<stage>.__main__` chooses it."""
+
+    kafka: KafkaClient
+    limits: TenantLimits
+    keys: Keys
+    publisher: Publishes
+    dead_letters: DeadLetterSink
+    holds: HoldStore
+    codec: Codec = field(default_factory=Codec)
+    clock: Clock = field(default_factory=SystemClock)
+    max_hold: timedelta = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where the process lives: the topics' prefix, its internal port and its further health checks."""
+
+    prefix: str
+    internal_host: str
+    internal_port: int
+    ports_file: Path | None = None
+    checks: Mapping[str, Check] = field(default_factory=dict)
+
+
+async def run_stage(spec: StageSpec, ports: StagePorts, surroundings: Surroundings) -> int:
+    """Until told to stop; the process's exit code."""
+    holds = HoldBook(spec.stage.value, ports.holds, ports.clock, ports.max_hold)
+    admission = Admission(spec.stage.consumes, ports.keys, ports.limits, ports.codec)
+    handler = EventHandler(spec.stage, spec.process, admission, ports.publisher, ports.dead_letters, holds, ports.clock)
+    app = stream_app(spec.stage.group(surroundings.prefix), ports.kafka.faust())
+    feeder = Feeder(app, handler.handle, ports.limits, slots=spec.slots, detach=spec.detach)
+    feeder.on_revoke = holds.forget
+    _agent(app, feeder, spec.stage.consumes.named(surroundings.prefix))
+    server = InternalServer(checks={"kafka": _group_check(app), **surroundings.checks})
+    await server.start(surroundings.internal_host, surroundings.internal_port)
+    write_ports(surroundings.ports_file, internal=server.port)
+    background = [asyncio.create_task(holds.write_behind()), asyncio.create_task(_measure(spec.stage, feeder))]
+    log.info("stage starts", stage=spec.stage.value, consumes=spec.stage.consumes.value, internal_port=server.port)
+    code = await Lifecycle(app, feeder, spec.grace).run()
+    for task in background:
+        task.cancel()
+    await server.stop()
+    return code
+
+
+def exit_with(main: Callable[[], Awaitable[int]]) -> None:
+    """Runs `main` on a fresh loop and ends the process with its code, without waiting for threads that never end."""
+
+    async def run() -> None:
+        try:
+            code = await main()
+        except Exception:
+            log.exception("the process ends on an error")
+            code = 1
+        logging.shutdown()
+        os._exit(code)  # asyncio.run would wait for tasks that ignore cancelling, and for threads
+
+    _install_uvloop()
+    asyncio.run(run())
+
+
+def _agent(app: StreamApp, feeder: Feeder, topic: str) -> None:
+    source = app.topic(topic, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw")
+
+    @app.agent(source, name=topic)
+    async def consume(stream: Any) -> None:
+        await feeder.consume(stream)
+
+
+def _group_check(app: StreamApp) -> Check:
+    async def check() -> CheckResult:
+        ok = assigned(app)
+        return CheckResult(ok, "" if ok else "the consumer group has given this process no share yet")
+
+    return check
+
+
+async def _measure(stage: Stage, feeder: Feeder) -> None:
+    while True:
+        waiting, running, held = feeder.counts()
+        metrics.EVENTS_WAITING.labels(stage.value).set(waiting)
+        metrics.EVENTS_IN_FLIGHT.labels(stage.value).set(running)
+        metrics.EVENTS_HELD.labels(stage.value).set(held)
+        await asyncio.sleep(1)
+
+
+def _install_uvloop() -> None:
+    import uvloop
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())

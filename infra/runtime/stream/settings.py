@@ -1,0 +1,17 @@
+"""Settings that every stage has; each stage's own class adds its database role's variable and what is particular to it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from infra.runtime.settings import ProcessSettings
+from infra.runtime.stream.runner import DEFAULT_SLOTS
+
+
+class StageSettings(ProcessSettings):
+    """`slots` is how many events of all tenants this process works on at once."""
+
+    database_url: str
+    slots: int = Field(DEFAULT_SLOTS, ge=1, le=1000)
+    hold_hours: float = Field(24.0, gt=0, le=14 * 24)
+    """After so many hours from its first failure a held event becomes a dead letter."""

@@ -1,0 +1,1 @@
+"""telemetry: logs, metrics, traces and the internal port of every process."""

@@ -1,0 +1,24 @@
+"""A ticket's *relevant content*: what an enhancement answers. Two states of a ticket with the same hash get one note."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from hashlib import sha256
+
+_SPACE = re.compile(r"\s+")
+
+
+def normalised(text: str) -> str:
+    """NFKC with runs of white space folded: what survives a desk's reformatting of the same words."""
+    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text)).strip()
+
+
+def content_hash(subject: str, description: str, requester: str, category: str) -> str:
+    """SHA-256 (hex) over the normalised parts, each preceded by its length, so that no two tickets can run together."""
+    digest = sha256()
+    for part in (subject, description, requester, category):
+        data = normalised(part).encode()
+        digest.update(len(data).to_bytes(4, "big"))
+        digest.update(data)
+    return digest.hexdigest()

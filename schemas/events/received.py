@@ -1,0 +1,35 @@
+"""TicketReceived: ingest took a webhook (or reconcile or replay fed a ticket in)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from schemas.events.ticket import Ticket
+
+
+class TicketKind(StrEnum):
+    CREATED = "created"
+    UPDATED = "updated"
+    CLOSED = "closed"
+    RECONCILED = "reconciled"
+    REPLAYED = "replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class TicketReceived:
+    """`delivery_id` is the webhook-id; `replay_of` the event that a replay repeats; `again` allows a second note."""
+
+    event_id: str
+    tenant_id: str
+    kind: TicketKind
+    ticket: Ticket
+    received_at: datetime
+    delivery_id: str | None = None
+    replay_of: str | None = None
+    again: bool = False
+
+    @property
+    def ticket_id(self) -> str:
+        return self.ticket.ticket_id

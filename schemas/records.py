@@ -1,0 +1,87 @@
+"""Frozen dataclasses to Avro records and back, by their type hints.
+
+Understands str, int, float, bool, bytes, datetime, str enums, other such dataclasses, tuples of these, `dict[str, …]`, and
+`| None`. Fields that a writer knew and we don't are left out; fields that a writer didn't know take the dataclass's default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Callable, Hashable
+from datetime import UTC, datetime
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+Convert = Callable[[Any], Any]
+
+
+def to_record(event: Any) -> dict[str, Any]:
+    """The event as fastavro writes it; times stay datetimes, which fastavro writes as `timestamp-millis`."""
+    return {name: value if out is None else out(value) for name, value, out in _outgoing(event)}
+
+
+def from_record(cls: type[T], record: dict[str, Any]) -> T:
+    """The dataclass that a decoded record describes. Raises KeyError, TypeError or ValueError where it doesn't fit."""
+    values = {name: back(record[name]) for name, back in _incoming(cast(Hashable, cls)).items() if name in record}
+    return cls(**values)
+
+
+def milliseconds(time: datetime) -> datetime:
+    """The time as Avro keeps it: UTC, whole milliseconds."""
+    time = time.astimezone(UTC)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def _outgoing(event: Any) -> list[tuple[str, Any, Convert | None]]:
+    return [(name, getattr(event, name), out) for name, out in _out_converters(cast(Hashable, type(event)))]
+
+
+@cache
+def _out_converters(cls: Any) -> list[tuple[str, Convert | None]]:
+    hints = get_type_hints(cls)
+    return [(field.name, _out(hints[field.name])) for field in dataclasses.fields(cls)]
+
+
+@cache
+def _incoming(cls: Any) -> dict[str, Convert]:
+    hints = get_type_hints(cls)
+    return {field.name: _back(hints[field.name]) for field in dataclasses.fields(cls)}
+
+
+def _optional(hint: Any) -> Any:
+    """The X of `X | None`, else None."""
+    if get_origin(hint) in (Union, types.UnionType):
+        (inner,) = [arg for arg in get_args(hint) if arg is not type(None)]
+        return inner
+    return None
+
+
+def _out(hint: Any) -> Convert | None:
+    if (inner := _optional(hint)) is not None:
+        inside = _out(inner)
+        return None if inside is None else lambda value: None if value is None else inside(value)
+    if get_origin(hint) is tuple:
+        convert = _out(get_args(hint)[0])
+        return list if convert is None else lambda values: [convert(value) for value in values]
+    if dataclasses.is_dataclass(hint):
+        return to_record
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return lambda value: value.value
+    return None
+
+
+def _back(hint: Any) -> Convert:
+    if (inner := _optional(hint)) is not None:
+        convert = _back(inner)
+        return lambda value: None if value is None else convert(value)
+    if get_origin(hint) is tuple:
+        convert = _back(get_args(hint)[0])
+        return lambda values: tuple(convert(value) for value in values)
+    if dataclasses.is_dataclass(hint):
+        return lambda value: from_record(cast(type[Any], hint), value)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint
+    return lambda value: value
