@@ -57,9 +57,12 @@ class Codec:
         """The event, whose type is that of the topic. Raises a WireError that says what is wrong."""
         schema = self._schema(value, topic)
         try:
-            record = fastavro.schemaless_reader(BytesIO(value[_HEADER.size :]), schema.parsed, None)
+            body = BytesIO(value[_HEADER.size :])
+            record = fastavro.schemaless_reader(body, schema.parsed, None)
             if not isinstance(record, dict):
                 raise TypeError("not a record")
+            if left := len(value) - _HEADER.size - body.tell():
+                raise ValueError(f"{left} bytes follow the record")
             return from_record(schema.event, record)
         except Exception as error:  # fastavro raises a dozen kinds on hostile bytes
             raise Malformed(f"not readable as {schema.event.__name__}: {type(error).__name__}: {error}") from error

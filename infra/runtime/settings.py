@@ -33,6 +33,7 @@ class ProcessSettings(BaseSettings):
     )
 
     kafka_bootstrap_servers: str = Field(alias="KAFKA_BOOTSTRAP_SERVERS", min_length=3)
+    schema_registry_url: str | None = Field(None, alias="SCHEMA_REGISTRY_URL", pattern=r"^https?://")
     topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,60}$")
     signing_key_file: KeyFile
     internal_port: int = Field(0, ge=0, le=65535)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from infra.runtime.clock import Clock, SystemClock
+from infra.runtime.telemetry.logs import get_logger
 from schemas.topics import Topic
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 POLL_SECONDS = 3.0
 MIN_SECONDS_BETWEEN_LOADS = 1.0
@@ -111,7 +111,7 @@ class KeyDirectory:
             try:
                 keys = await self._loader()
             except Exception as error:  # whatever is wrong with the source, the last view goes on
-                log.warning("Signing keys not refreshed, the last view goes on: %s: %s", type(error).__name__, error)
+                log.warning("Signing keys not refreshed, the last view goes on", error=repr(error))
                 return
             self._keys = {key.key_id: key for key in keys}
             self.loaded = True

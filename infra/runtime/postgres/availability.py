@@ -38,7 +38,7 @@ def unavailable_as_such() -> Iterator[None]:
     try:
         yield
     except (OSError, TimeoutError, asyncpg.InternalClientError) as error:
-        raise PostgresUnavailable(f"PostgreSQL didn't answer: {error or type(error).__name__}") from error
+        raise PostgresUnavailable(f"PostgreSQL didn't answer: {type(error).__name__} {error}") from error
     except asyncpg.InterfaceError as error:
         if isinstance(error, ValueError):  # a wrong argument: ours to mend
             raise

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import ssl
+from typing import TypeAlias
 
 import asyncpg
 
 from infra.runtime.postgres.availability import AWAY_WHEN_CONNECTING, PostgresUnavailable
+from infra.runtime.telemetry.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 15
@@ -19,7 +19,7 @@ IDLE_IN_TRANSACTION_SECONDS = 30
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
 
-Pool = asyncpg.Pool[asyncpg.Record]
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 async def open_pool(dsn: str, *, service: str, size: int = 8) -> Pool:
@@ -40,9 +40,9 @@ async def open_pool(dsn: str, *, service: str, size: int = 8) -> Pool:
                 "timezone": "UTC",
             },
         )
-    except (*AWAY_WHEN_CONNECTING, ssl.SSLError) as error:
+    except AWAY_WHEN_CONNECTING as error:
         raise PostgresUnavailable(
-            f"PostgreSQL doesn't take connections for {service}: {error or type(error).__name__}"
+            f"PostgreSQL doesn't take connections for {service}: {type(error).__name__} {error}"
         ) from error
 
 
@@ -53,6 +53,6 @@ async def open_pool_when_ready(dsn: str, *, service: str, size: int = 8) -> Pool
         try:
             return await open_pool(dsn, service=service, size=size)
         except PostgresUnavailable as error:
-            log.warning("%s; trying again in %.2f s", error, pause)
+            log.warning("PostgreSQL not ready, waiting", detail=str(error), seconds=pause)
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)

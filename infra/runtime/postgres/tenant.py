@@ -25,7 +25,7 @@ __all__ = ["UNAVAILABLE", "Connection", "PostgresUnavailable", "connection", "te
 ACQUIRE_SECONDS = 10.0
 TENANT_SETTING = "app.current_tenant_id"
 
-Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 
 @asynccontextmanager
@@ -34,7 +34,7 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
     try:
         acquired: Connection = await pool.acquire(timeout=ACQUIRE_SECONDS)
     except AWAY_WHEN_CONNECTING as error:
-        raise PostgresUnavailable(f"no connection to PostgreSQL: {error or type(error).__name__}") from error
+        raise PostgresUnavailable(f"no connection to PostgreSQL: {type(error).__name__} {error}") from error
     try:
         with unavailable_as_such():
             yield acquired

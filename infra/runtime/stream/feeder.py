@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any, NamedTuple, cast
 
@@ -20,6 +22,7 @@ log = get_logger(__name__)
 LEAST_WINDOW = 64
 WINDOW_PER_CAP = 8
 MAX_WAITING_BYTES = 16 * 1024 * 1024
+LOG_APPEND_TIME = 1
 CAP_OF_NOBODY = 1
 """Records on a partition that no known tenant owns are looked at one by one."""
 
@@ -41,7 +44,7 @@ class Feeder:
     def __init__(self, app: StreamApp, handle: Handle, limits: TenantLimits, *, slots: int, detach: bool) -> None:
         self._app, self._handle_record, self._limits = app, handle, limits
         self._slots, self._detach, self._epoch = slots, detach, 0
-        self._waiting_bytes = 0
+        self._waiting_bytes: defaultdict[TP, int] = defaultdict(int)
         self.full: set[TP] = set()
         self.on_revoke: Callable[[], None] = lambda: None
         app.feeders += (self,)
@@ -59,7 +62,7 @@ class Feeder:
                 continue  # it will be delivered again
             tp = TP(message.topic, message.partition)
             record = _raw(message)
-            self._waiting_bytes += record.size
+            self._waiting_bytes[tp] += record.size
             self.lanes.put(
                 Job(stream, event, record, self._epoch), str(tp.partition), peek(record.headers, "ce_subject"), tp
             )
@@ -72,7 +75,7 @@ class Feeder:
         await self.lanes.revoke(drain=None if self._detach else drain)
         self._epoch += not self._detach
         self.full.clear()
-        self._waiting_bytes = 0
+        self._waiting_bytes.clear()
         self.on_revoke()
 
     def counts(self) -> tuple[int, int, int]:
@@ -89,8 +92,19 @@ class Feeder:
         return limit.max_concurrent_jobs if limit else CAP_OF_NOBODY
 
     def _is_full(self, tp: TP) -> bool:
-        window = max(LEAST_WINDOW, WINDOW_PER_CAP * self._cap(str(tp.partition)))
-        return self._consumer.ledger.span(tp) >= window or self._waiting_bytes > MAX_WAITING_BYTES
+        return self._consumer.ledger.span(tp) >= self._window(tp) or self._too_many_bytes(tp, MAX_WAITING_BYTES)
+
+    def _has_room(self, tp: TP) -> bool:
+        within = self._consumer.ledger.span(tp) <= self._window(tp) // 2
+        return within and not self._too_many_bytes(tp, MAX_WAITING_BYTES // 2)
+
+    def _window(self, tp: TP) -> int:
+        return max(LEAST_WINDOW, WINDOW_PER_CAP * self._cap(str(tp.partition)))
+
+    def _too_many_bytes(self, tp: TP, limit: int) -> bool:
+        """Above the limit only those wait that hold more than their share: a tenant that is held must not stop the others."""
+        waiting = self._waiting_bytes
+        return sum(waiting.values()) > limit and waiting[tp] * len(self._consumer.assignment()) > limit
 
     async def _run(self, job: Job) -> Verdict:
         verdict = await self._handle_record(job.record, partial(self._current, job))
@@ -104,16 +118,12 @@ class Feeder:
     def _finished(self, job: Job) -> None:
         position = job.record.position
         tp = TP(position.topic, position.partition)
-        self._waiting_bytes = max(0, self._waiting_bytes - job.record.size)
+        self._waiting_bytes[tp] = max(0, self._waiting_bytes[tp] - job.record.size)
         self._consumer.ledger.done(tp, position.offset)
         for candidate in list(self.full):
             if self._has_room(candidate):
                 self.full.discard(candidate)
                 self._consumer.on_buffer_drop(candidate)
-
-    def _has_room(self, tp: TP) -> bool:
-        window = max(LEAST_WINDOW, WINDOW_PER_CAP * self._cap(str(tp.partition)))
-        return self._consumer.ledger.span(tp) <= window // 2 and self._waiting_bytes <= MAX_WAITING_BYTES // 2
 
     def _failed(self, job: Job, error: BaseException) -> None:
         """The handler catches everything, so this is a bug in the runner itself: stop, and have the event redelivered."""
@@ -129,4 +139,5 @@ def _raw(message: Any) -> RawRecord:
         message.key,
         message.value,
         tuple((str(k), v) for k, v in pairs),
+        datetime.fromtimestamp(message.timestamp, UTC) if message.timestamp_type == LOG_APPEND_TIME else None,
     )

@@ -61,39 +61,42 @@ class EventHandler:
         tenant, ticket = _claimed_tenant(record), peek(record.headers, "ce_subject")
         if waiting := await self.holds.waiting_for(tenant, record.position, ticket):
             return Later(*waiting)
-        admitted = await self.admission.admit(record)
-        if isinstance(admitted, Rejected):
-            outcome: Outcome = admitted.outcome
-            envelope = admitted.envelope
-        else:
-            envelope = _envelope_of(admitted)
-            outcome = await self._decide(admitted)
+        outcome, envelope = await self._decide(record)
         if not current():
             return Done()  # of no consequence here: the next owner decides
         metrics.EVENT_SECONDS.labels(self.stage.value).observe(time.monotonic() - started)
         return await self._carry_out(record, outcome, envelope, current)
 
-    async def _decide(self, inputs: Input) -> Outcome:
-        position = inputs.position
+    async def _decide(self, record: RawRecord) -> tuple[Outcome, Envelope | None]:
+        """The envelope is given where the signature proved it."""
+        envelope: Envelope | None = None
         try:
-            outcome = await self.process(inputs)
+            admitted = await self.admission.admit(record)
+            if isinstance(admitted, Rejected):
+                return admitted.outcome, admitted.envelope
+            envelope = _envelope_of(admitted)
+            outcome = await self.process(admitted)
+            if not isinstance(outcome, Outcome):
+                raise TypeError(f"the stage's process returned {type(outcome).__name__}, which is no outcome")
+            return outcome, envelope
         except UNAVAILABLE as error:
-            return Hold(Reason.DATABASE_UNAVAILABLE, _jittered(DATABASE_RETRY), Scope.LANE, repr(error))
-        except Exception:
-            return self._raise_counted(inputs)
-        self._raised.pop(position, None)
-        return outcome
+            return _database_away(error), envelope
+        except (Exception, asyncio.CancelledError):
+            return self._raise_counted(record, envelope), envelope
 
-    def _raise_counted(self, inputs: Input) -> Outcome:
+    def _raise_counted(self, record: RawRecord, envelope: Envelope | None) -> Hold | DeadLetter:
         """A bug, or bad luck: two more tries, then set aside with the traceback."""
+        if (task := asyncio.current_task()) and task.cancelling():
+            raise  # the runner's own wish; a cancellation that leaks from inside is a bug like any other
         text = traceback.format_exc()
-        count, first = self._raised.get(inputs.position, (0, self.clock.now()))
+        count, first = self._raised.get(record.position, (0, self.clock.now()))
         if len(self._raised) >= MAX_TRACKED_RAISES:
             self._raised.clear()
-        self._raised[inputs.position] = (count + 1, first)
+        self._raised[record.position] = (count + 1, first)
         log.error(
-            "handler raised", stage=self.stage.value, tenant_id=inputs.event.tenant_id, ticket_id=inputs.event.ticket_id,
-            event_id=inputs.event.event_id, attempt=count + 1, traceback=text,
+            "handler raised", stage=self.stage.value, tenant_id=envelope.tenant_id if envelope else "",
+            ticket_id=envelope.subject if envelope else "", event_id=envelope.id if envelope else "",
+            attempt=count + 1, traceback=text,
         )  # fmt: skip
         if count + 1 < RAISES_BEFORE_DEAD_LETTER:
             return Hold(Reason.RETRY, 0.5 * 2**count, Scope.TICKET, text.strip().rsplit("\n", 1)[-1])
@@ -102,25 +105,39 @@ class EventHandler:
     async def _carry_out(
         self, record: RawRecord, outcome: Outcome, envelope: Envelope | None, current: Current
     ) -> Verdict:
+        if isinstance(outcome, Emit | Drop):
+            failed = await self._finish(record, outcome, envelope, current)
+            if failed is None:
+                return Done()
+            outcome = failed
+        attempts_so_far = 1
         if isinstance(outcome, Hold):
             held = self._hold(record, outcome, envelope)
             if isinstance(held, Later):
                 return held
-            outcome = held
-        if isinstance(outcome, DeadLetter):
-            done = await self._set_aside(record, outcome, envelope, current)
-        else:
-            try:
-                done = await self._publish(record, outcome, envelope, current)
-            except TooLarge as error:
-                outcome = DeadLetter(Reason.TOO_LARGE, f"what follows from this event is too large: {error}")
-                done = await self._set_aside(record, outcome, envelope, current)
-        if done:
+            outcome, attempts_so_far = held, 0  # this try is in the book already
+        failures = self._failures(record.position, attempts_so_far)
+        if await self._set_aside(record, outcome, envelope, failures, current):
             self._settle(record, outcome, envelope)
         return Done()
 
+    async def _finish(
+        self, record: RawRecord, outcome: Emit | Drop, envelope: Envelope | None, current: Current
+    ) -> Hold | DeadLetter | None:
+        """Publish and settle; what has become of the event instead, if it can't be."""
+        try:
+            if await self._publish(record, outcome, envelope, current):
+                self._settle(record, outcome, envelope)
+        except TooLarge as error:
+            return DeadLetter(Reason.TOO_LARGE, f"what follows from this event is too large: {error}")
+        except (Exception, asyncio.CancelledError):
+            return self._raise_counted(record, envelope)
+        return None
+
     def _hold(self, record: RawRecord, hold: Hold, envelope: Envelope | None) -> Later | DeadLetter:
         tenant = envelope.tenant_id if envelope else _claimed_tenant(record)
+        if hold.reason is not Reason.RETRY:
+            self._raised.pop(record.position, None)
         held = self.holds.held(
             hold,
             tenant_id=tenant,
@@ -131,11 +148,12 @@ class EventHandler:
         self._count(tenant if envelope else "", "hold", hold.reason)
         log.info(
             "Event held", stage=self.stage.value, tenant_id=tenant, ticket_id=held.ticket_id, event_id=held.event_id,
-            reason=hold.reason.value, retry_after=round(hold.retry_after, 2), attempts=held.attempts, detail=hold.detail[:300],
+            reason=hold.reason.value, retry_after=round(self.holds.seconds(hold), 2), attempts=held.attempts,
+            detail=hold.detail[:300],
         )  # fmt: skip
         if reason := self.holds.given_up(held):
             return DeadLetter(reason, f"last held for {hold.reason}: {hold.detail}")
-        return Later(hold.retry_after, hold.scope)
+        return Later(self.holds.seconds(hold), hold.scope)
 
     async def _publish(
         self, record: RawRecord, outcome: Emit | Drop, envelope: Envelope | None, current: Current
@@ -156,15 +174,20 @@ class EventHandler:
         return True
 
     async def _set_aside(
-        self, record: RawRecord, outcome: DeadLetter, proven: Envelope | None, current: Current
+        self, record: RawRecord, outcome: DeadLetter, proven: Envelope | None, failures: Failures, current: Current
     ) -> bool:
-        item = letter(record, outcome, stage=self.stage, proven=proven, failures=self._failures(record.position))
-        return await self._until_acknowledged(lambda: self.dead_letters.send(item, record.position.partition), current)
+        """Until the dead letter is away, whatever the sink raises: nothing else could be done with the event."""
+        item = letter(record, outcome, stage=self.stage, proven=proven, failures=failures)
+        return await _persist(
+            lambda: self.dead_letters.send(item, record.position.partition),
+            (Exception,), current, "dead letter not away yet: trying again",
+        )  # fmt: skip
 
-    def _failures(self, position: Position) -> Failures:
+    def _failures(self, position: Position, further: int) -> Failures:
+        """`further` is 1 if the failure at hand isn't in the book of holds."""
         now = self.clock.now()
         if held := self.holds.find(position):
-            return Failures(held.attempts + 1, held.first_failed_at, now)
+            return Failures(held.attempts + further, held.first_failed_at, now)
         count, first = self._raised.get(position, (1, now))
         return Failures(count, first, now)
 
@@ -207,6 +230,10 @@ async def _persist(
         else:
             return True
     return False
+
+
+def _database_away(error: BaseException) -> Hold:
+    return Hold(Reason.DATABASE_UNAVAILABLE, _jittered(DATABASE_RETRY), Scope.LANE, repr(error))
 
 
 def _envelope_of(inputs: Input) -> Envelope:

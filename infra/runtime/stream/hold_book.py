@@ -6,10 +6,12 @@ Rows are written behind the runner's back: PostgreSQL may be away, and a hold mu
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from infra.runtime.clock import Clock
+from infra.runtime.postgres.availability import UNAVAILABLE
 from infra.runtime.stream.outcomes import Hold, Scope
 from infra.runtime.stream.ports import HeldEvent, HoldStore
 from infra.runtime.stream.record import Position
@@ -20,6 +22,9 @@ log = get_logger(__name__)
 
 FAILURES_ALONE = 5
 MAX_HELD_TENANTS = 10_000
+AWAY: tuple[type[BaseException], ...] = (*UNAVAILABLE, OSError, TimeoutError)
+SAVE_AGAIN = 2.0
+READ_AGAIN = timedelta(seconds=5)
 TENANT_APPEARS_WITHIN = timedelta(seconds=60)
 """A tenant that was just created shows within 5 s; a partition that has no owner after this never had one."""
 BRIEF = frozenset({Reason.ANSWER_PENDING, Reason.RETRY})
@@ -36,6 +41,14 @@ class _Entry:
 
 
 @dataclass(slots=True)
+class _Reading:
+    """Of a tenant's rows. The task's result: whether PostgreSQL gave them."""
+
+    task: asyncio.Task[bool]
+    began: datetime
+
+
+@dataclass(slots=True)
 class HoldBook:
     """One stage's holds. `max_age` is the time from an event's first failure to its dead letter."""
 
@@ -43,8 +56,10 @@ class HoldBook:
     store: HoldStore
     clock: Clock
     max_age: timedelta = timedelta(hours=24)
+    save_again: float = SAVE_AGAIN
     _entries: dict[Position, _Entry] = field(default_factory=dict)
-    _loaded: set[str] = field(default_factory=set)
+    _readings: dict[str, _Reading] = field(default_factory=dict)
+    _revokes: int = 0
     _successes: dict[str, int] = field(default_factory=dict)
     _unsaved: set[Position] = field(default_factory=set)
     _cleared: dict[Position, HeldEvent] = field(default_factory=dict)
@@ -52,8 +67,7 @@ class HoldBook:
 
     async def waiting_for(self, tenant_id: str, position: Position, ticket_id: str) -> tuple[float, Scope] | None:
         """Seconds for which a hold found by an earlier owner still closes this event's lane or ticket."""
-        if tenant_id not in self._loaded:
-            await self._load(tenant_id)
+        await self._read(tenant_id)
         now = self.clock.now()
         closing = [
             entry.held
@@ -85,7 +99,7 @@ class HoldBook:
             scope=hold.scope,
             reason=hold.reason.value,
             detail=hold.detail[:2000],
-            until=now + timedelta(seconds=hold.retry_after),
+            until=now + timedelta(seconds=self.seconds(hold)),
             first_failed_at=first,
             attempts=attempts + 1,
         )
@@ -97,6 +111,11 @@ class HoldBook:
             self._unsaved.add(position)
             self._wake.set()
         return held
+
+    def seconds(self, hold: Hold) -> float:
+        """For how long: others' servers say `Retry-After` as they please, so never longer than an event may be held."""
+        longest = self.max_age.total_seconds()
+        return min(max(hold.retry_after, 0.0), longest) if hold.retry_after == hold.retry_after else 0.0
 
     def given_up(self, held: HeldEvent) -> Reason | None:
         """Why this event is not to be held any longer, if so."""
@@ -127,8 +146,9 @@ class HoldBook:
     def forget(self) -> None:
         """Partitions were revoked: what is in memory may be another owner's soon. Rows stay."""
         self._entries.clear()
-        self._loaded.clear()
+        self._readings.clear()
         self._unsaved.clear()
+        self._revokes += 1
 
     @property
     def count(self) -> int:
@@ -143,32 +163,65 @@ class HoldBook:
                 await self.flush()
             except Exception as error:
                 log.warning("holds not saved yet", error=repr(error), waiting=len(self._unsaved))
-                await asyncio.sleep(2)
+                await asyncio.sleep(self.save_again)
                 self._wake.set()
 
     async def flush(self) -> None:
+        """Raises what says that PostgreSQL is away, and keeps what is left to do."""
         for position in list(self._unsaved):
+            self._unsaved.discard(position)  # before the answer: the event may be held once more meanwhile
             if entry := self._entries.get(position):
-                await self.store.save(entry.held)
-                entry.saved = True
-            self._unsaved.discard(position)
+                entry.saved = True  # and it may be settled: its row must be cleared then
+                try:
+                    await self._written(self.store.save(entry.held), entry.held)
+                except AWAY:
+                    self._unsaved.add(position)
+                    raise
         for position, held in list(self._cleared.items()):
-            await self.store.clear(held)
+            await self._written(self.store.clear(held), held)
             self._cleared.pop(position, None)
 
-    async def _load(self, tenant_id: str) -> None:
-        if len(self._loaded) > MAX_HELD_TENANTS:
-            self._loaded.clear()
-        self._loaded.add(tenant_id)
+    async def _written(self, writing: Awaitable[None], held: HeldEvent) -> None:
+        """A row that PostgreSQL refuses is given up: all others would wait behind it. The hold itself goes on in memory."""
+        try:
+            await writing
+        except AWAY:
+            raise
+        except Exception as error:
+            log.error("row of a hold refused", tenant_id=held.tenant_id, event_id=held.event_id, error=repr(error))
+
+    async def _read(self, tenant_id: str) -> None:
+        """The tenant's rows, once; events that come meanwhile wait for the same reading. Later again if PostgreSQL is away."""
+        now, reading = self.clock.now(), self._readings.get(tenant_id)
+        if reading and reading.task.done() and not reading.task.result() and now - reading.began >= READ_AGAIN:
+            reading = None
+        if reading is None:
+            if len(self._readings) > MAX_HELD_TENANTS:
+                self._readings.clear()
+            reading = self._readings[tenant_id] = _Reading(
+                asyncio.create_task(self._load(tenant_id, self._revokes)), now
+            )
+        await asyncio.shield(reading.task)
+
+    async def _load(self, tenant_id: str, revokes: int) -> bool:
         try:
             rows = await self.store.load(tenant_id, self.stage)
         except Exception as error:
             log.warning(
                 "holds of the tenant could not be read: going on without", tenant_id=tenant_id, error=repr(error)
             )
-            return
+            return False
+        if self._revokes != revokes:  # another owner's now
+            return True
         for held in rows:
-            position = Position(held.topic, held.partition, held.offset)
-            if position not in self._entries:
-                entry = _Entry(replace(held), self._successes.get(tenant_id, 0), saved=True)
-                self._entries[position] = entry
+            self._remember(held)
+        return True
+
+    def _remember(self, row: HeldEvent) -> None:
+        position = Position(row.topic, row.partition, row.offset)
+        entry = self._entries.get(position)
+        if entry is None:
+            self._entries[position] = _Entry(row, self._successes.get(row.tenant_id, 0), saved=True)
+            return
+        first, attempts = min(entry.held.first_failed_at, row.first_failed_at), max(entry.held.attempts, row.attempts)
+        entry.held, entry.saved = replace(entry.held, first_failed_at=first, attempts=attempts), True

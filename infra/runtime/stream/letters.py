@@ -7,6 +7,7 @@ from datetime import datetime
 
 from infra.runtime.stream.outcomes import DeadLetter
 from infra.runtime.stream.record import RawRecord
+from infra.runtime.telemetry.trace_context import valid_traceparent
 from schemas import events, ids
 from schemas.envelope import Envelope
 from schemas.events.dead_letter import MAX_ORIGINAL_BYTES, Header
@@ -35,7 +36,7 @@ def letter(
         ticket_id=proven.subject if proven else "",
         stage=stage.value,
         reason=outcome.reason.value,
-        error=outcome.detail[:MAX_ERROR_CHARACTERS],
+        error=_writable(outcome.detail[:MAX_ERROR_CHARACTERS]),
         attempts=failures.attempts,
         first_failed_at=failures.first_failed_at,
         last_failed_at=failures.last_failed_at,
@@ -52,6 +53,11 @@ def letter(
 
 
 def trace_id(traceparent: str | None) -> str | None:
-    """The trace id in a W3C traceparent, e.g. `00-<32 hex>-<16 hex>-01`."""
-    parts = (traceparent or "").split("-")
-    return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else None
+    """The trace id in a W3C traceparent, e.g. `00-<32 hex>-<16 hex>-01`; None if it isn't one: no signature covers it."""
+    valid = valid_traceparent(traceparent)
+    return valid.split("-")[1] if valid else None
+
+
+def _writable(text: str) -> str:
+    """Without lone surrogates, which an exception's text may hold and no encoder takes: the letter must always get away."""
+    return text.encode("utf-8", "replace").decode()

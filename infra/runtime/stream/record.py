@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -22,6 +23,8 @@ class RawRecord:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
+    appended_at: datetime | None = None
+    """When the broker wrote it, which no producer can choose; None if the topic keeps the producer's time."""
 
     @property
     def size(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,6 +33,7 @@ log = get_logger(__name__)
 
 DEFAULT_SLOTS = 64
 GRACE = 5.0
+LAST_FLUSH = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ async def run_stage(spec: StageSpec, ports: StagePorts, surroundings: Surroundin
     code = await Lifecycle(app, feeder, spec.grace).run()
     for task in background:
         task.cancel()
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(holds.flush(), LAST_FLUSH)  # else rows of settled events stay behind
     await server.stop()
     return code
 

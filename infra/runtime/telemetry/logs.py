@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from typing import Any
@@ -56,4 +57,12 @@ def _renderer(terminal: bool) -> Any:
     if terminal:
         console = structlog.dev.ConsoleRenderer()
         return lambda *args: console(*args).encode()
-    return structlog.processors.JSONRenderer(serializer=lambda value, **_: orjson.dumps(value, default=str))
+    return structlog.processors.JSONRenderer(serializer=lambda value, **_: _json(value))
+
+
+def _json(value: Any) -> bytes:
+    """A log line must never be what fails: an exception's text may hold what isn't Unicode, a number may be too long."""
+    try:
+        return orjson.dumps(value, default=str)
+    except TypeError:
+        return json.dumps(value, default=repr, skipkeys=True).encode()

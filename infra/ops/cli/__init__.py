@@ -1,0 +1,9 @@
+"""The command line `ticketstream`: what people type. Thin: a command finds its surroundings, calls the room that does it, shows it.
+
+main           the table of commands, loaded when used; errors as one line, exit 0 done, 1 failed, 2 wrong use
+failure        `what: cure`
+output         tables for people, one JSON object for scripts
+surroundings   where Kafka, PostgreSQL and the secrets are: the environment, else the local stack's folder
+commands/      a module a group
+imports/       files of knowledge, inventory and history, read whole and checked before anything is written
+"""

@@ -1,0 +1,1 @@
+"""A module a command group; `main` loads one only when it is used."""

@@ -1,0 +1,38 @@
+"""`ticketstream bench`: measured, and compared with what."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+
+import click
+
+from infra.ops.cli.failure import Failure
+from infra.ops.cli.output import JsonCommand, Output, json_option
+
+NAMES = ("ingest", "chain")
+
+
+@click.command(cls=JsonCommand)
+@click.argument("name", type=click.Choice(NAMES))
+@json_option
+def bench(name: str, json_to: str | None) -> int:
+    """Measure NAME on this machine, beside what it is compared with, in one run.
+
+    ingest: the edge beside a handler that only reads the body. chain: from webhook to note at a steady rate.
+    """
+    output = Output(json_to)
+    module = import_module(f"infra.ops.bench.{name}")
+    measure = getattr(module, f"bench_{name}")
+    try:
+        measured = asyncio.run(measure(lambda line: click.echo(line, err=True)))
+    except RuntimeError as error:
+        raise Failure(f"bench {name}", str(error)) from None
+    value = measured.as_json()
+
+    def show() -> None:
+        for group in ("figures", "ratios", "compared"):
+            output.table((group, ""), [(key, str(figure)) for key, figure in value[group].items()])
+
+    output.result(value, show)
+    return 0

@@ -1,0 +1,64 @@
+"""`ticketstream database`: roles and tables."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from infra.ops.cli.failure import Failure
+from infra.ops.cli.output import JsonCommand, Output, json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PASSWORD_VARIABLE = "TICKETSTREAM_ROLE_PASSWORD_{service}"  # noqa: S105 - a variable's name
+
+
+@click.group()
+def database() -> None:
+    """Create and change the tables."""
+
+
+@database.command(cls=JsonCommand)
+@json_option
+def migrate(json_to: str | None) -> int:
+    """Make the roles and apply the migrations that are missing. Safe to run again, and at the same time.
+
+    DATABASE_URL names the migrator: a superuser, or the owner of the database with CREATEROLE. Passwords of the services' roles are
+    set from TICKETSTREAM_ROLE_PASSWORD_INGEST and so on, where those are set.
+    """
+    from infra.ops.cli.running import run_async
+    from infra.ops.cli.surroundings import Surroundings
+    from sinks.postgres import migrate as migrator
+
+    around, output = Surroundings.find(), Output(json_to)
+    dsn = around.need("DATABASE_URL")
+
+    async def apply() -> list[str]:
+        try:
+            return await migrator.migrate(dsn, role_passwords(os.environ))
+        except migrator.MigrationError as error:
+            raise Failure("database", str(error)) from None
+
+    applied = run_async(apply)
+    output.result(
+        {"applied": applied},
+        lambda: output.say(
+            "\n".join(f"applied {name}" for name in applied) or "Nothing to do: the tables are current."
+        ),
+    )
+    return 0
+
+
+def role_passwords(environment: Mapping[str, str]) -> dict[str, str]:
+    """Role → password, of those that the environment gives."""
+    from sinks.postgres.roles import LOGINS
+
+    given = {role: environment.get(PASSWORD_VARIABLE.format(service=_service(role))) for role in LOGINS}
+    return {role: password for role, password in given.items() if password}
+
+
+def _service(role: str) -> str:
+    return role.removeprefix("ticketstream_").upper()

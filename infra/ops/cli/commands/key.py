@@ -1,0 +1,169 @@
+"""`ticketstream key`: the services' signing keys, and keys for the rings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infra.ops.cli.failure import Failure, WrongUse
+from infra.ops.cli.output import JsonCommand, Output, json_option
+
+if TYPE_CHECKING:
+    from infra.runtime.keys.directory import ServiceKey
+    from infra.runtime.keys.signing import SigningKey
+
+SERVICES = ("ingest", "enrich", "synthesize", "deliver", "feedback_aggregate")
+_OUT = click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The new private key's file (PEM, mode 0600). It must not exist yet.",
+)
+
+
+@click.group()
+def key() -> None:
+    """Signing keys and key rings."""
+
+
+@key.command(cls=JsonCommand)
+@click.argument("service", type=click.Choice(SERVICES), required=False)
+@_OUT
+@click.option(
+    "--ring", "ring_key", metavar="[ID]", is_flag=False, flag_value="k1", help="Make a key ring's key instead."
+)
+@json_option
+def create(service: str | None, out: Path | None, ring_key: str | None, json_to: str | None) -> int:
+    """Make SERVICE's signing key: the private half into --out, the public half published.
+
+    It may sign at once if the service has no key yet, else in 10 minutes, when every reader knows it. With --ring, print a new key
+    `id:base64` for TICKETSTREAM_WEBHOOK_KEYS, _CREDENTIAL_KEYS or _LINK_KEYS.
+    """
+    if ring_key is not None:
+        return _ring(ring_key, Output(json_to))
+    if service is None or out is None:
+        raise WrongUse("which key is not clear", "give SERVICE and --out FILE, or --ring ID")
+    return _create(service, out, Output(json_to), rotate=False)
+
+
+@key.command(cls=JsonCommand)
+@click.argument("service", type=click.Choice(SERVICES))
+@_OUT
+@json_option
+def rotate(service: str, out: Path | None, json_to: str | None) -> int:
+    """Make a further key for SERVICE, to be used from 10 minutes from now on. What the old one signed stays valid."""
+    if out is None:
+        raise WrongUse("the new key needs a file", "give --out FILE")
+    return _create(service, out, Output(json_to), rotate=True)
+
+
+@key.command("list", cls=JsonCommand)
+@json_option
+def list_(json_to: str | None) -> int:
+    """All public keys, the revoked ones too."""
+    output = Output(json_to)
+    keys = _with_keys(lambda keys: keys.load())
+
+    def show() -> None:
+        columns = ("key id", "service", "from", "until", "revoked")
+        output.table(
+            columns, [[k.key_id, k.service, _day(k.not_before), _day(k.not_after), _day(k.revoked_at)] for k in keys]
+        )
+
+    output.result({"keys": [as_row(one) for one in keys]}, show)
+    return 0
+
+
+@key.command(cls=JsonCommand)
+@click.argument("key_id")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@json_option
+def revoke(key_id: str, yes: bool, json_to: str | None) -> int:
+    """The key leaked: nothing that it signed is accepted any more, not even what waits in the topics."""
+    if not yes:
+        click.confirm(f"Refuse everything that {key_id} ever signed?", abort=True, err=True)
+    if not _with_keys(lambda keys: keys.revoke(key_id)):
+        raise Failure(f"there is no key {key_id}", "see: ticketstream key list")
+    output = Output(json_to)
+    output.result(
+        {"key_id": key_id, "revoked": True}, lambda: output.say(f"{key_id} is revoked, everywhere within 10 s.")
+    )
+    return 0
+
+
+def _ring(key_id: str, output: Output) -> int:
+    from infra.runtime.keys.rings import KeyRingError, new_ring_key
+
+    try:
+        made = new_ring_key(key_id)
+    except KeyRingError as error:
+        raise WrongUse("--ring", str(error)) from None
+    output.result({"key": made}, lambda: output.say(made))
+    return 0
+
+
+def _create(service: str, out: Path, output: Output, *, rotate: bool) -> int:
+    from infra.runtime.keys.signing import SigningKey
+
+    if out.exists():
+        raise WrongUse(f"{out} exists", "give a new file; a private key is never overwritten")
+    made = SigningKey.create(service)
+    if rotate and not any(known.service == service for known in _with_keys(lambda keys: keys.load())):
+        raise Failure(f"{service} has no key yet", f"make its first: ticketstream key create {service} --out {out}")
+    made.save(out)  # before it is published: a key that nobody holds is no use
+    try:
+        published: ServiceKey = _with_keys(lambda keys: keys.publish(made))
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+    output.result({**as_row(published), "file": str(out)}, lambda: _tell(output, made, published, out))
+    return 0
+
+
+def _tell(output: Output, made: SigningKey, published: ServiceKey, out: Path) -> None:
+    output.say(f"{made.key_id}: the private key is in {out}, the public key is published.")
+    if published.not_before > datetime.now(UTC):
+        output.say(
+            f"It may sign from {published.not_before:%H:%M:%S} UTC on. Then point TICKETSTREAM_SIGNING_KEY_FILE of {made.service} "
+            "at it and restart that service; the old key stays published for what it signed."
+        )
+    else:
+        output.say(f"Point TICKETSTREAM_SIGNING_KEY_FILE of {made.service} at it.")
+
+
+def _with_keys(work: Any) -> Any:
+    """The result of `work(ServiceKeys)` under the operator's role."""
+    from infra.ops.cli.database import operator_pool
+    from infra.ops.cli.running import run_async
+    from infra.ops.cli.surroundings import Surroundings
+    from sinks.postgres.service_keys import ServiceKeys
+
+    async def run() -> Any:
+        async with operator_pool(Surroundings.find()) as pool:
+            return await work(ServiceKeys(pool))
+
+    return run_async(run)
+
+
+def as_row(one: ServiceKey) -> dict[str, Any]:
+    from base64 import b64encode
+
+    return {
+        "key_id": one.key_id,
+        "service": one.service,
+        "topics": list(one.topics),
+        "public_key": b64encode(one.public_key).decode(),
+        "not_before": _time(one.not_before),
+        "not_after": _time(one.not_after),
+        "revoked_at": _time(one.revoked_at),
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
+
+
+def _day(at: datetime | None) -> str:
+    return (_time(at) or "").replace("T", " ")

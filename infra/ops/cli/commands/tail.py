@@ -1,0 +1,89 @@
+"""`ticketstream tail`: the notes as they are delivered."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infra.ops.cli.output import JsonCommand
+
+if TYPE_CHECKING:
+    from infra.ops.cli.kafka_reader import Found, TopicReader
+
+
+@click.command(cls=JsonCommand)
+@click.option("--tenant", help="Only this tenant.")
+@click.option("--from-beginning", is_flag=True, help="All that Kafka still holds, then what comes.")
+@click.option("--limit", type=click.IntRange(1), help="Stop after so many.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def tail(tenant: str | None, from_beginning: bool, limit: int | None, seconds: float | None, as_json: bool) -> int:
+    """Follow enhancements.delivered, one line a note, until Ctrl-C."""
+    from infra.ops.cli.kafka_reader import TopicReader, client_config
+    from infra.ops.cli.surroundings import Surroundings
+    from schemas.topics import Topic
+
+    around = Surroundings.find()
+    around.need("KAFKA_BOOTSTRAP_SERVERS")
+    deadline = time.monotonic() + seconds if seconds else float("inf")
+    shown = 0
+    with TopicReader(
+        client_config(dict(around.variables)), Topic.ENHANCEMENTS_DELIVERED, prefix=around.topic_prefix
+    ) as reader:
+        _start(reader, from_beginning=from_beginning)
+        for found in reader.follow(lambda: time.monotonic() > deadline):
+            if tenant and getattr(found.event, "tenant_id", None) != tenant:
+                continue
+            _show(found, as_json=as_json)
+            shown += 1
+            if limit and shown >= limit:
+                break
+    return 0
+
+
+def _start(reader: TopicReader, *, from_beginning: bool) -> None:
+    partitions = reader.partitions()
+    if from_beginning:
+        reader.start(dict.fromkeys(partitions, -1))
+    else:
+        reader.start({number: end for number, (_, end) in reader.ends(partitions).items()})
+
+
+def _show(found: Found, *, as_json: bool) -> None:
+    if found.event is None:
+        click.echo(f"{found.topic} {found.partition}/{found.offset}: {found.error}", err=True)
+    elif as_json:
+        click.echo(json.dumps(as_object(found), ensure_ascii=False))
+    else:
+        click.echo(line_of(found))
+    sys.stdout.flush()
+
+
+def as_object(found: Found) -> dict[str, Any]:
+    """The event as JSON, with its place in Kafka."""
+    from datetime import datetime
+
+    from schemas.records import to_record
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, datetime):
+            return value.isoformat().replace("+00:00", "Z")
+        if isinstance(value, dict):
+            return {name: plain(one) for name, one in value.items()}
+        return [plain(one) for one in value] if isinstance(value, list) else value
+
+    place = {"topic": found.topic, "partition": found.partition, "offset": found.offset}
+    return {**plain(to_record(found.event)), **place}
+
+
+def line_of(found: Found) -> str:
+    """`time tenant ticket what became of it`."""
+    event = found.event
+    what = f"note {event.note_id}" if event.note_id else f"dropped: {event.reason}"
+    writer = event.model or event.writer.value
+    local = found.at.astimezone().strftime("%H:%M:%S")
+    return f"{local}  {event.tenant_id:<16} {event.ticket_id:<10} {what:<24} {event.total_ms / 1000:6.2f} s  {writer}"

@@ -1,0 +1,227 @@
+"""`ticketstream tenant`: create tenants, show and change their settings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infra.ops.cli.failure import WrongUse
+from infra.ops.cli.output import JsonCommand, Output, json_option
+
+if TYPE_CHECKING:
+    from infra.ops.cli.tenancy import Created
+    from sinks.postgres.tenant_settings import TenantSettings
+
+CLOUD_FIELDS = ("client_id", "client_secret", "refresh_token", "accounts_url")
+_REASON = click.option("--reason", default="", help="For the audit log.")
+
+
+@click.group()
+def tenant() -> None:
+    """Create tenants and change their settings."""
+
+
+@tenant.command(cls=JsonCommand)
+@click.argument("tenant_id", metavar="ID")
+@click.option("--servicedesk-url", required=True, help="The desk's address, without /api/v3.")
+@click.option(
+    "--servicedesk-key-file",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=f"Holds the desk's key; for the cloud JSON with {', '.join(CLOUD_FIELDS)}.",
+)
+@click.option("--servicedesk-form", type=click.Choice(["onprem", "cloud"]), default="onprem", show_default=True)
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A setting; may be given several times.")
+@click.option("--agreed-by", help="Who agreed to an outside model, for --set external_model=true.")
+@_REASON
+@json_option
+def create(
+    tenant_id: str,
+    servicedesk_url: str,
+    servicedesk_key_file: Path,
+    servicedesk_form: str,
+    settings: tuple[str, ...],
+    agreed_by: str | None,
+    reason: str,
+    json_to: str | None,
+) -> int:
+    """Make the tenant ID with its desk. Shows the webhook secret, once, and where webhooks go."""
+    from infra.ops.cli.database import operator, operator_pool
+    from infra.ops.cli.running import run_async
+    from infra.ops.cli.surroundings import Surroundings
+    from infra.ops.cli.tenancy import create_tenant, pairs
+    from sinks.postgres.tenants import Change, NewTenant
+
+    around, output = Surroundings.find(), Output(json_to)
+    credential = read_credential(servicedesk_key_file, servicedesk_form)
+    new = NewTenant(tenant_id, servicedesk_url, credential, servicedesk_form, pairs(settings))
+
+    async def make() -> Created:
+        async with operator_pool(around) as pool:
+            return await create_tenant(around, pool, new, Change(operator(), reason, agreed_by))
+
+    created = run_async(make)
+    output.result(
+        {
+            "tenant_id": tenant_id,
+            "partition": created.settings.partition,
+            "webhook_url": created.webhook_url,
+            "webhook_secret": created.secret.whsec,
+            "webhook_key": created.secret.raw,
+        },
+        lambda: _show_created(output, created),
+    )
+    return 0
+
+
+@tenant.command("list", cls=JsonCommand)
+@json_option
+def list_(json_to: str | None) -> int:
+    """All tenants."""
+    output = Output(json_to)
+    tenants: list[TenantSettings] = _with_store(lambda store: store.list())
+
+    def show() -> None:
+        columns = ("tenant", "partition", "enabled", "desk", "form", "jobs", "outside model")
+        rows = [
+            (t.tenant_id, t.partition, _yes(t.enabled), t.servicedesk_base_url, t.servicedesk_form, t.max_concurrent_jobs,
+             _yes(t.external_model))
+            for t in tenants
+        ]  # fmt: skip
+        output.table(columns, rows)
+
+    output.result({"tenants": [asdict(one) for one in tenants]}, show)
+    return 0
+
+
+@tenant.command(cls=JsonCommand)
+@click.argument("tenant_id", metavar="ID")
+@json_option
+def show(tenant_id: str, json_to: str | None) -> int:
+    """The settings of the tenant ID, and where its webhooks go. Never its secrets."""
+    from infra.ops.cli.running import run_async
+    from infra.ops.cli.surroundings import Surroundings
+    from infra.ops.cli.tenancy import secret_due
+
+    around, output = Surroundings.find(), Output(json_to)
+    found = asdict(_with_store(lambda store: store.show(tenant_id)))
+    found |= {
+        "webhook_url": around.webhook_url(tenant_id),
+        "webhook_secret_due": run_async(lambda: secret_due(around, tenant_id)),
+    }
+    output.result(
+        found, lambda: output.table(("setting", "value"), [(name, _word(value)) for name, value in found.items()])
+    )
+    return 0
+
+
+@tenant.command("set", cls=JsonCommand)
+@click.argument("tenant_id", metavar="ID")
+@click.argument("settings", nargs=-1, required=True, metavar="NAME=VALUE …")
+@click.option("--agreed-by", help="Who agreed to an outside model, for external_model=true.")
+@_REASON
+@json_option
+def set_(tenant_id: str, settings: tuple[str, ...], agreed_by: str | None, reason: str, json_to: str | None) -> int:
+    """Change settings of the tenant ID; effective everywhere within seconds, and audited.
+
+    external_model=true lets ticket text, masked, leave for an outside language model: say who agreed with --agreed-by, and why
+    with --reason.
+    """
+    from infra.ops.cli.database import operator
+    from infra.ops.cli.surroundings import Surroundings
+    from infra.ops.cli.tenancy import pairs, require_reachable
+    from sinks.postgres.tenants import Change
+
+    values, output = pairs(settings), Output(json_to)
+    if values.get("external_model", "").lower() == "true" and not (agreed_by and reason):
+        raise WrongUse("external_model=true needs to be agreed to", "add --agreed-by NAME --reason TEXT")
+    if "servicedesk_base_url" in values:
+        require_reachable(Surroundings.find(), values["servicedesk_base_url"])
+    after = asdict(_with_store(lambda store: store.set(tenant_id, values, Change(operator(), reason, agreed_by))))
+    changed = {name: after[name] for name in values}
+    output.result(
+        {"tenant_id": tenant_id, "settings": after},
+        lambda: output.say("\n".join(f"{name} = {_word(value)}" for name, value in changed.items())),
+    )
+    return 0
+
+
+@tenant.command(cls=JsonCommand)
+@click.argument("tenant_id", metavar="ID")
+@_REASON
+@json_option
+def enable(tenant_id: str, reason: str, json_to: str | None) -> int:
+    """Take the tenant's webhooks again, and go on with what is in flight."""
+    return _enable(tenant_id, True, reason, Output(json_to))
+
+
+@tenant.command(cls=JsonCommand)
+@click.argument("tenant_id", metavar="ID")
+@_REASON
+@json_option
+def disable(tenant_id: str, reason: str, json_to: str | None) -> int:
+    """Refuse the tenant's webhooks, and hold what is in flight."""
+    return _enable(tenant_id, False, reason, Output(json_to))
+
+
+def read_credential(file: Path, form: str) -> str:
+    """The desk's key, checked in form. Raises WrongUse."""
+    text = file.read_text(encoding="utf-8").strip()
+    if not text:
+        raise WrongUse(f"{file} is empty", "put the desk's key into it")
+    if form == "onprem":
+        return text
+    try:
+        given = json.loads(text)
+        missing = [name for name in CLOUD_FIELDS if not isinstance(given.get(name), str) or not given[name]]
+    except (ValueError, AttributeError):
+        missing = list(CLOUD_FIELDS)
+    if missing:
+        raise WrongUse(f"{file} lacks {', '.join(missing)}", f"for the cloud it is JSON with {', '.join(CLOUD_FIELDS)}")
+    return text
+
+
+def _show_created(output: Output, created: Created) -> None:
+    settings = created.settings
+    output.say(f"tenant          {settings.tenant_id}, partition {settings.partition} in every topic")
+    output.say(f"webhook url     {created.webhook_url}")
+    output.say(f"webhook secret  {created.secret.whsec}")
+    output.say(f"the same raw    {created.secret.raw}   (for Deluge, whose keys are text)")
+    output.say("The secret is shown only now. Try it: ticketstream webhook send " + settings.tenant_id + " --sample")
+
+
+def _enable(tenant_id: str, enabled: bool, reason: str, output: Output) -> int:
+    from infra.ops.cli.database import operator
+    from sinks.postgres.tenants import Change
+
+    after = _with_store(lambda store: store.enable(tenant_id, enabled, Change(operator(), reason)))
+    output.result(
+        {"tenant_id": tenant_id, "enabled": after.enabled},
+        lambda: output.say(f"{tenant_id} is {'enabled' if after.enabled else 'disabled'}, everywhere within 5 s."),
+    )
+    return 0
+
+
+def _with_store(work: Any) -> Any:
+    """The result of `work(TenantStore)` under the operator's role."""
+    from infra.ops.cli.running import run_async
+    from infra.ops.cli.surroundings import Surroundings
+    from infra.ops.cli.tenancy import tenant_store
+
+    async def run() -> Any:
+        async with tenant_store(Surroundings.find()) as store:
+            return await work(store)
+
+    return run_async(run)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _word(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value

@@ -1,0 +1,129 @@
+"""Reads topics as an onlooker: assigned partitions, no consumer group, nothing committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Self
+from uuid import uuid4
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from infra.ops.cli.failure import Failure
+from infra.runtime.kafka.client_settings import KafkaClient, KafkaSettings
+from schemas.topics import Topic
+from schemas.wire_format import Codec, WireError
+
+ANSWER_SECONDS = 10.0
+POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An event and where it is. `event` is None where the bytes are none; `error` then says why."""
+
+    event: Any
+    topic: str
+    partition: int
+    offset: int
+    at: datetime
+    error: str = ""
+
+
+def client_config(variables: dict[str, str]) -> dict[str, Any]:
+    """librdkafka's settings from the variables `KAFKA_*`. Raises Failure where the servers aren't named."""
+    known = {name: value for name in KafkaSettings.model_fields if (value := variables.get(f"KAFKA_{name.upper()}"))}
+    if "bootstrap_servers" not in known:
+        raise Failure("KAFKA_BOOTSTRAP_SERVERS is not set", "set it, or start the local stack with: ticketstream up")
+    return KafkaClient(KafkaSettings(**known)).librdkafka()  # type: ignore[arg-type]  # texts, parsed by the model
+
+
+class TopicReader:
+    """One topic's partitions, from positions that the caller chooses. Blocking: use it in a thread beside an event loop."""
+
+    def __init__(self, config: dict[str, Any], topic: Topic, *, prefix: str = "", codec: Codec | None = None) -> None:
+        self._topic, self._name, self._codec = topic, topic.named(prefix), codec or Codec()
+        self._consumer = Consumer(
+            {
+                **config,
+                "group.id": f"ticketstream-onlooker-{uuid4()}",  # required by the library, never used
+                "enable.auto.commit": False,
+                "enable.partition.eof": False,
+                "fetch.wait.max.ms": 100,
+                "log_level": 0,
+            }
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def partitions(self) -> list[int]:
+        """All partition numbers. Raises Failure where Kafka doesn't answer or the topic is missing."""
+        try:
+            topic = self._consumer.list_topics(self._name, timeout=ANSWER_SECONDS).topics[self._name]
+        except KafkaException as error:
+            raise _unreachable(error) from error
+        if topic.error is not None or not topic.partitions:
+            raise Failure(f"there is no topic {self._name}", "create the topics with: ticketstream topics ensure")
+        return sorted(topic.partitions)
+
+    def ends(self, partitions: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """First offset and end offset (the next to be written) of each partition."""
+        try:
+            return {
+                number: self._consumer.get_watermark_offsets(
+                    TopicPartition(self._name, number), timeout=ANSWER_SECONDS, cached=False
+                )
+                for number in partitions
+            }
+        except KafkaException as error:
+            raise _unreachable(error) from error
+
+    def start(self, offsets: dict[int, int]) -> None:
+        """Read these partitions from these offsets on; a negative one is the beginning."""
+        self._consumer.assign(
+            [
+                TopicPartition(self._name, number, OFFSET_BEGINNING if offset < 0 else offset)
+                for number, offset in offsets.items()
+            ]
+        )
+
+    def follow(self, until: Callable[[], bool]) -> Iterator[Found]:
+        """Every record as it comes, until `until` says so (asked four times a second)."""
+        while not until():
+            yield from self.poll()
+
+    def poll(self, seconds: float = POLL_SECONDS) -> list[Found]:
+        """What has come within these seconds; returns at once when there is anything."""
+        try:
+            messages = self._consumer.consume(500, 0.0) or self._consumer.consume(1, seconds)
+        except KafkaException as error:
+            raise _unreachable(error) from error
+        return [found for message in messages if (found := self._found(message)) is not None]
+
+    def _found(self, message: Message) -> Found | None:
+        error = message.error()
+        if error is not None:
+            if error.fatal() or error.code() in (
+                KafkaError.TOPIC_AUTHORIZATION_FAILED,
+                KafkaError.UNKNOWN_TOPIC_OR_PART,
+            ):
+                raise Failure(f"Kafka refuses to read {self._name} ({error.str()})", "check its access control lists")
+            return None  # a broker is away: librdkafka goes on by itself
+        (_, milliseconds), value = message.timestamp(), message.value() or b""
+        at = datetime.fromtimestamp(max(0, milliseconds) / 1000, UTC)
+        found = Found(None, self._name, message.partition() or 0, message.offset() or 0, at)
+        try:
+            return replace(found, event=self._codec.decode(value, self._topic))
+        except WireError as wrong:
+            return replace(found, error=str(wrong))
+
+
+def _unreachable(error: KafkaException) -> Failure:
+    return Failure(
+        f"Kafka did not answer ({error.args[0].str()})", "check KAFKA_BOOTSTRAP_SERVERS and that the brokers run"
+    )

@@ -1,0 +1,96 @@
+"""What a command shows: tables for people, or one JSON object for scripts. Logs never come this way, they go to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+STDOUT = "-"
+
+
+class JsonCommand(click.Command):
+    """A command whose `--json` may be followed by a file. Where that takes the command's own argument away, it is given back:
+    `tenant show --json msp-one` shows the tenant msp-one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.MissingParameter:
+            if "--json" not in given:
+                raise
+            given[given.index("--json")] = f"--json={STDOUT}"
+            ctx.params.clear()
+            return super().parse_args(ctx, given)
+
+
+def json_option(command: F) -> F:
+    """`--json` prints the result as one object on stdout, `--json FILE` writes it to a file."""
+    return click.option(
+        "--json",
+        "json_to",
+        metavar="[FILE]",
+        is_flag=False,
+        flag_value=STDOUT,
+        default=None,
+        help="Print one JSON object on stdout, or write it to FILE.",
+    )(command)
+
+
+class Output:
+    """Where a command's words go. With the object on stdout, people's lines go to stderr instead."""
+
+    def __init__(self, json_to: str | None = None) -> None:
+        self._json_to = json_to
+        self.json_on_stdout = json_to == STDOUT
+
+    def say(self, line: str = "") -> None:
+        """A line for people."""
+        click.echo(line, err=self.json_on_stdout)
+
+    def result(self, value: Mapping[str, Any], show: Callable[[], None] | None = None) -> None:
+        """The command's result: the object where it was asked for, and `show` for people unless stdout is the object's."""
+        if self._json_to is not None:
+            text = json.dumps(value, ensure_ascii=False, default=str)
+            if self.json_on_stdout:
+                click.echo(text)
+            else:
+                Path(self._json_to).write_text(text + "\n", encoding="utf-8")
+        if show is not None and not self.json_on_stdout:
+            show()
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
+        """A table for people; a column whose every value is a number stands to the right."""
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+        for index, column in enumerate(columns):
+            numbers = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+            table.add_column(column, justify="right" if numbers else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        self.console().print(table)
+
+    def status(self, text: str) -> AbstractContextManager[object]:
+        """A spinner on a terminal while something lasts; nothing elsewhere."""
+        console = self.console()
+        found: AbstractContextManager[object] = console.status(text) if console.is_terminal else nullcontext()
+        return found
+
+    def console(self) -> Any:
+        """A rich console on the stream that people read."""
+        from rich.console import Console
+
+        stream = sys.stderr if self.json_on_stdout else sys.stdout
+        width = None if stream.isatty() else 120
+        return Console(file=stream, width=width, highlight=False)

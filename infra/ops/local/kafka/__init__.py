@@ -1,0 +1,6 @@
+"""kafka: one real broker for one machine, from the jars of its own release, no container and no installation."""
+
+from infra.ops.local.kafka.broker import BrokerFailed, KafkaBroker
+from infra.ops.local.kafka.jars import DownloadFailed, MissingTool
+
+__all__ = ["BrokerFailed", "DownloadFailed", "KafkaBroker", "MissingTool"]

@@ -1,0 +1,125 @@
+"""The services of a local stack, and what each of them gets to know: its own role, its own signing key, its own key rings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.ops.local.stack.secrets import LocalSecrets
+from infra.ops.local.stack.service import ServiceSpec
+from schemas.topics import SIGNED_BY, Stage
+
+SIMULATOR = "servicedesk"
+INGEST = "ingest"
+RINGS: Mapping[str, tuple[str, ...]] = {
+    INGEST: ("webhook_keys", "link_keys"),
+    Stage.DELIVER.value: ("credential_keys", "link_keys"),
+}
+ALL_RINGS = ("webhook_keys", "credential_keys", "link_keys")
+MODEL_SECRETS = ("OPENROUTER_API_KEY",)
+_PRIVATE = frozenset(
+    {
+        "TICKETSTREAM_SIGNING_KEY_FILE",
+        "TICKETSTREAM_STATE_DIR",
+        "TICKETSTREAM_PORTS_FILE",
+        "TICKETSTREAM_INTERNAL_PORT",
+        "TICKETSTREAM_INGEST_PORT",
+        *(f"TICKETSTREAM_{ring.upper()}" for ring in ALL_RINGS),
+    }
+)
+_INHERITED = frozenset(
+    {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "SCHEMA_REGISTRY_URL", "SSL_CERT_FILE"}
+    | {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
+)
+_INHERITED_PREFIXES = ("LC_", "PYTHON", "KAFKA_", "OTEL_", "TICKETSTREAM_")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where things are. `databases` are DSNs by service, each with the service's own role."""
+
+    state_dir: Path
+    inherited: Mapping[str, str]
+    kafka: str
+    databases: Mapping[str, str]
+    secrets: LocalSecrets
+    ingest_port: int
+    servicedesk_port: int
+
+    @property
+    def public_url(self) -> str:
+        return self.inherited.get("TICKETSTREAM_PUBLIC_URL") or f"http://127.0.0.1:{self.ingest_port}"
+
+    @property
+    def servicedesk_url(self) -> str:
+        return f"http://127.0.0.1:{self.servicedesk_port}"
+
+    def ring(self, name: str) -> str:
+        """A key ring: the environment's, else the stack's own."""
+        return self.inherited.get(f"TICKETSTREAM_{name.upper()}") or self.secrets.key_ring(name)
+
+
+def service_groups(site: Site) -> list[list[ServiceSpec]]:
+    """The services in their order of starting; the services of a group start together. Stopped from the last group on, the edge
+    first."""
+    stages = [_process(site, stage.value, "-m", f"processors.{stage.value}") for stage in Stage]
+    return [[_simulator(site)], stages, [_process(site, INGEST, "-m", "ingest")]]
+
+
+def environment(site: Site, service: str) -> dict[str, str]:
+    """All that a service's process gets."""
+    result = _inherited(site.inherited)
+    result["KAFKA_BOOTSTRAP_SERVERS"] = site.kafka
+    result["TICKETSTREAM_LOCAL"] = "1"
+    result["TICKETSTREAM_INTERNAL_PORT"] = "0"
+    result["TICKETSTREAM_PORTS_FILE"] = str(ports_file(site.state_dir, service))
+    result["TICKETSTREAM_PUBLIC_URL"] = site.public_url
+    result["PYTHONUNBUFFERED"] = "1"
+    if service in site.databases:
+        result[f"DATABASE_URL_{service.upper()}"] = site.databases[service]
+    if service in SIGNED_BY:
+        result["TICKETSTREAM_SIGNING_KEY_FILE"] = str(site.secrets.signing_key_file(service))
+    for name in RINGS.get(service, ()):
+        result[f"TICKETSTREAM_{name.upper()}"] = site.ring(name)
+    if service == INGEST:
+        result["TICKETSTREAM_INGEST_PORT"] = str(site.ingest_port)
+    if service == Stage.SYNTHESIZE.value:
+        result |= {name: site.inherited[name] for name in MODEL_SECRETS if name in site.inherited}
+    return result
+
+
+def ports_file(state_dir: Path, service: str) -> Path:
+    """Where the service writes its addresses when it is ready."""
+    return state_dir / "run" / f"{service}.ports.json"
+
+
+def _process(site: Site, name: str, *arguments: str) -> ServiceSpec:
+    return ServiceSpec(
+        name=name,
+        command=(sys.executable, *arguments),
+        environment=environment(site, name),
+        ports_file=ports_file(site.state_dir, name),
+    )
+
+
+def _simulator(site: Site) -> ServiceSpec:
+    folder = site.state_dir / SIMULATOR
+    options = ("--port", str(site.servicedesk_port), "--state-dir", str(folder))
+    return ServiceSpec(
+        name=SIMULATOR,
+        command=(sys.executable, "-m", "infra.ops.local.servicedesk_simulator", *options),
+        environment={**_inherited(site.inherited), "PYTHONUNBUFFERED": "1"},
+        health_url=f"{site.servicedesk_url}/_simulator/health",
+        stop_seconds=5.0,
+    )
+
+
+def _inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """What every service may know of the surroundings: settings, no secrets but Kafka's own."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if (name in _INHERITED or name.startswith(_INHERITED_PREFIXES)) and name not in _PRIVATE
+    }

@@ -1,0 +1,167 @@
+"""The local stack: started in order, kept running, stopped in reverse, found again by `endpoints.json`."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from infra.ops.local.stack.database import OPERATOR, prepare_database, publish_keys, service_dsns, signing_key_files
+from infra.ops.local.stack.endpoints import FILE, Endpoints
+from infra.ops.local.stack.foundations import Foundations, Tell, choose_port, private_folder
+from infra.ops.local.stack.lock import StateDirLock
+from infra.ops.local.stack.options import StackOptions
+from infra.ops.local.stack.readiness import ServicesNotReady, addresses, wait_until_ready
+from infra.ops.local.stack.secrets import LocalSecrets
+from infra.ops.local.stack.service import ServiceEvent, ServiceSpec, ServiceState
+from infra.ops.local.stack.services import INGEST, SIMULATOR, Site, service_groups
+from infra.ops.local.stack.supervisor import Supervisor
+
+FOLLOW_SECONDS = 0.5
+Groups = Callable[[Site], Sequence[Sequence[ServiceSpec]]]
+
+
+class StackFailed(Exception):
+    """The stack could not start; the message says why and what to do. Nothing of it is left running."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    site: Site
+    specs: tuple[ServiceSpec, ...]
+
+
+class LocalStack:
+    """For use as `async with`, or start and stop, on the main thread's event loop.
+
+    `tell` gets a line for each step and each service that dies. `groups` says which services run; tests pass their own.
+    """
+
+    def __init__(self, options: StackOptions, *, tell: Tell = lambda _: None, groups: Groups = service_groups) -> None:
+        self.options, self._tell, self._groups = options, tell, groups
+        self.state_dir = options.state_dir.absolute()
+        self.endpoints = Endpoints()
+        self._lock = StateDirLock(self.state_dir)
+        self.foundations = Foundations(options, tell)
+        self.supervisor = Supervisor(self.state_dir / "logs", on_event=self._on_event)
+        self._follow: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Returns when every service is ready and `endpoints.json` is written.
+
+        Raises StateDirInUse, MissingTool, DownloadFailed, and StackFailed for a service that isn't ready, with the end of its
+        log. Other errors come from Kafka, PostgreSQL and the migrations. Nothing is left running after any of them.
+        """
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire()
+        try:
+            await self._start()
+        except BaseException as error:
+            await self.stop()
+            _raise_first(error)
+
+    async def stop(self) -> None:
+        """Services, then PostgreSQL and Kafka. Safe to call twice, and after a start that failed."""
+        self._stopping = True
+        if self._follow:
+            self._follow.cancel()
+            await asyncio.gather(self._follow, return_exceptions=True)
+        (self.state_dir / FILE).unlink(missing_ok=True)
+        await self.supervisor.stop()
+        await self.foundations.stop()
+        self._lock.release()
+
+    def kill(self) -> None:
+        """SIGKILL to all, for somebody who doesn't want to wait."""
+        self._stopping = True
+        self.supervisor.kill()
+        self.foundations.kill()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def _start(self) -> None:
+        (self.state_dir / FILE).unlink(missing_ok=True)
+        for name in ("logs", "run", "secrets"):
+            private_folder(self.state_dir / name)
+        secrets = LocalSecrets(self.state_dir / "secrets")
+        await self.foundations.start()
+        await self.foundations.ensure_topics()
+        await self._prepare_database(secrets)
+        site = self._site(secrets)
+        groups = self._groups(site)
+        specs = tuple(itertools.chain.from_iterable(groups))
+        for group in groups:
+            await self.supervisor.start(group)
+        try:
+            await wait_until_ready(self.supervisor, specs, seconds=self.options.ready_seconds)
+        except ServicesNotReady as error:
+            raise StackFailed(str(error)) from error
+        self._publish(_Running(site, specs))
+        self._follow = asyncio.create_task(self._follow_addresses(_Running(site, specs)), name="follow-addresses")
+
+    async def _prepare_database(self, secrets: LocalSecrets) -> None:
+        applied = await prepare_database(self.foundations.database, secrets, self.options.environment)
+        if applied:
+            self._tell(f"{len(applied)} migrations applied")
+        operator = service_dsns(self.foundations.database, secrets, self.options.environment)[OPERATOR]
+        await publish_keys(operator, signing_key_files(secrets))
+
+    def _site(self, secrets: LocalSecrets) -> Site:
+        database = self.foundations.database
+        return Site(
+            state_dir=self.state_dir,
+            inherited=self.options.environment,
+            kafka=self.foundations.kafka,
+            databases=service_dsns(database, secrets, self.options.environment),
+            secrets=secrets,
+            ingest_port=choose_port(INGEST, self.options.ports.ingest, self._tell),
+            servicedesk_port=choose_port("the desk simulator", self.options.ports.servicedesk, self._tell),
+        )
+
+    def _publish(self, running: _Running) -> None:
+        found = {spec.name: addresses(spec) for spec in running.specs}
+        internal = {name: where.internal for name, where in found.items() if where.internal}
+        registry = f"{internal[INGEST]}/registry" if INGEST in internal else None
+        endpoints = Endpoints(
+            ingest=found[INGEST].public if INGEST in found else None,
+            registry=registry,
+            kafka=running.site.kafka,
+            postgres=self.foundations.database,
+            servicedesk=running.site.servicedesk_url if SIMULATOR in found else None,
+            internal=internal,
+        )
+        if endpoints != self.endpoints:
+            self.endpoints = endpoints
+            endpoints.write(self.state_dir)
+
+    async def _follow_addresses(self, running: _Running) -> None:
+        """A service that was started again has another internal port; until it tells, its old one stays written."""
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            if all(addresses(spec).internal or not spec.ports_file for spec in running.specs):
+                self._publish(running)
+
+    def _on_event(self, event: ServiceEvent) -> None:
+        if self._stopping and event.status.state is not ServiceState.STOPPED:
+            return
+        if event.status.state is ServiceState.RUNNING and not event.status.restarts:
+            return  # at the start; being ready is what counts
+        self._tell(f"{event.name} {event.text}")
+        if event.status.state is ServiceState.FAILED and self._follow:
+            log = self.supervisor.log(event.name)
+            self._tell(f"The end of {log.path}:\n{log.tail()}")
+
+
+def _raise_first(error: BaseException) -> None:
+    """Of errors of things that were started together, the first: a person wants one cause."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    raise error

@@ -1,0 +1,18 @@
+"""W3C trace context: every event carries one, so that a ticket's way can be followed even where no tracing backend is set up."""
+
+from __future__ import annotations
+
+import os
+import re
+
+_FORM = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def new_traceparent() -> str:
+    """A fresh trace, not sampled: `00-<trace id>-<span id>-00`. Source: W3C Trace Context, section 3.2."""
+    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00"
+
+
+def valid_traceparent(text: str | None) -> str | None:
+    """The text if it is a traceparent of version 00, else None: others' headers are not passed on unread."""
+    return text if text and _FORM.fullmatch(text) else None

@@ -1,0 +1,76 @@
+"""The public application, from value objects, and the server that it runs in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from ingest import openapi
+from ingest.feedback_api import FeedbackApi
+from ingest.feedback_links import FeedbackLinks
+from ingest.keys_route import KeysRoute
+from ingest.middleware import answer_and_count
+from ingest.request_body import MAX_BODY_BYTES
+from ingest.webhooks import WebhookEdge
+
+LINGER_SECONDS = 2.0
+KEEPALIVE_SECONDS = 75.0
+FINISH_SECONDS = 7.0
+BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Everything that the public port serves."""
+
+    webhooks: WebhookEdge
+    feedback: FeedbackApi
+    links: FeedbackLinks
+    keys: KeysRoute
+
+
+def public_app(edge: Edge) -> web.Application:
+    app = web.Application(middlewares=[answer_and_count], client_max_size=MAX_BODY_BYTES)
+    app.add_routes(
+        [
+            web.post("/api/v1/webhooks/{tenant_id}", edge.webhooks.receive),
+            web.post("/api/v1/feedback", edge.feedback.submit),
+            web.get("/api/v1/feedback", edge.feedback.answers),
+            web.get("/api/v1/feedback/stats", edge.feedback.stats),
+            web.get("/f/{token}", edge.links.show),
+            web.post("/f/{token}", edge.links.submit),
+            web.get("/keys", edge.keys.get),
+            web.get("/openapi.json", openapi.get),
+        ]
+    )
+    return app
+
+
+class PublicServer:
+    """Serves an application. `stop` takes no new connections and gives requests under way 7 s."""
+
+    def __init__(self, app: web.Application) -> None:
+        # Bodies stay as they came: their signature is over the bytes, and a broken gzip stream would be a 500.
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            auto_decompress=False,
+            lingering_time=LINGER_SECONDS,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            shutdown_timeout=FINISH_SECONDS,
+        )
+        self.port = 0
+
+    async def start(self, host: str, port: int) -> None:
+        """Raises OSError when the port is taken."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port, backlog=BACKLOG).start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()

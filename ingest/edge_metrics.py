@@ -1,0 +1,39 @@
+"""What the edge counts. A tenant is a label only once it is known to exist, a route only as its pattern."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from prometheus_client import Counter, Histogram
+
+HTTP_REQUESTS = Counter(
+    "http_requests_total", "HTTP requests answered, by method, route and status.", ["method", "route", "status"]
+)
+HTTP_SECONDS = Histogram(
+    "http_request_duration_seconds",
+    "Time from the request's headers to its answer.",
+    ["method", "route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10),
+)
+WEBHOOKS = Counter(
+    "ticketstream_webhooks_total",
+    "Webhooks by outcome: queued, duplicate, or why they were refused. The tenant is empty while it isn't known.",
+    ["tenant_id", "outcome"],
+)
+TENANTS_REFRESH_FAILED = Counter(
+    "ticketstream_ingest_tenants_refresh_failed_total", "Polls of the tenants that PostgreSQL didn't answer."
+)
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+# Looking a child up by its labels takes as long as counting with it.
+requests = cache(HTTP_REQUESTS.labels)
+seconds = cache(HTTP_SECONDS.labels)
+webhooks = cache(WEBHOOKS.labels)
+
+
+def count_request(method: str, route: str, status: int, took: float) -> None:
+    """One answered request. A method that somebody made up counts as OTHER."""
+    method = method if method in _METHODS else "OTHER"
+    requests(method, route, str(status)).inc()
+    seconds(method, route).observe(took)

@@ -1,0 +1,138 @@
+"""One fake of each port, for tests of the edge and of what stands on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.runtime.kafka.producer import PublishError
+from infra.runtime.keys.directory import ServiceKey
+from ingest.ports import FeedbackQuery, TenantAccess, TenantRow, TenantSnapshot
+from schemas.topics import Topic
+
+
+@dataclass
+class FakeTenants:
+    """`add` makes a tenant known; `loaded` and `age_seconds` are what a test sets them to."""
+
+    known: dict[str, TenantAccess] = field(default_factory=dict)
+    loaded: bool = True
+    age_seconds: float = 0.0
+
+    def add(self, tenant: TenantAccess) -> TenantAccess:
+        self.known[tenant.tenant_id] = tenant
+        return tenant
+
+    def get(self, tenant_id: str) -> TenantAccess | None:
+        return self.known.get(tenant_id)
+
+
+class FakeTenantSource:
+    """Rows in memory with a version; `away` makes it raise as a lost connection does."""
+
+    def __init__(self, rows: Sequence[TenantRow] = ()) -> None:
+        self.rows, self.away, self.loads, self._version = list(rows), False, 0, 1
+        self.changes_in: float | None = None
+
+    def change(self, rows: Sequence[TenantRow]) -> None:
+        self.rows, self._version = list(rows), self._version + 1
+
+    async def version(self) -> int:
+        if self.away:
+            raise ConnectionError("PostgreSQL is away")
+        return self._version
+
+    async def load(self) -> TenantSnapshot:
+        if self.away:
+            raise ConnectionError("PostgreSQL is away")
+        self.loads += 1
+        return TenantSnapshot(tuple(self.rows), self.changes_in)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    event: Any
+    topic: Topic
+    partition: int
+    traceparent: str | None
+
+
+class FakePublisher:
+    """Keeps what is published. `refuse` fails it, an unset `gate` keeps Kafka's acknowledgement waiting."""
+
+    def __init__(self) -> None:
+        self.published: list[Published] = []
+        self.refuse: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.waiting = 0
+
+    async def publish(self, event: Any, *, topic: Topic, partition: int, traceparent: str | None = None) -> None:
+        if not self.gate.is_set():
+            self.waiting += 1
+            try:
+                await self.gate.wait()
+            finally:
+                self.waiting -= 1
+        if self.refuse is not None:
+            raise self.refuse
+        self.published.append(Published(event, topic, partition, traceparent))
+
+    def go_away(self) -> None:
+        self.refuse = PublishError("no broker")
+
+
+@dataclass(frozen=True, slots=True)
+class FakeToken:
+    token_id: str
+    tenant_id: str
+    scopes: frozenset[str]
+
+
+class FakeTokens:
+    def __init__(self, tokens: Mapping[str, FakeToken] | None = None) -> None:
+        self.tokens, self.away, self.checks = dict(tokens or {}), False, 0
+
+    async def check(self, token: str) -> FakeToken | None:
+        self.checks += 1
+        if self.away:
+            raise ConnectionError("PostgreSQL is away")
+        return self.tokens.get(token)
+
+
+class FakeFeedback:
+    """Answers of tenants, newest last."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[dict[str, Any]]] = {}
+        self.away = False
+        self.queries: list[tuple[str, FeedbackQuery]] = []
+
+    async def answers(self, tenant_id: str, query: FeedbackQuery) -> Sequence[Mapping[str, Any]]:
+        if self.away:
+            raise ConnectionError("PostgreSQL is away")
+        self.queries.append((tenant_id, query))
+        rows = [row for row in self.rows.get(tenant_id, []) if query.ticket_id in (None, row["ticket_id"])]
+        return rows[::-1][: query.limit]
+
+    async def stats(self, tenant_id: str, query: FeedbackQuery) -> Mapping[str, Any]:
+        rows = await self.answers(tenant_id, query)
+        ratings = [row["rating"] for row in rows if row["rating"] is not None]
+        return {
+            "total": len(rows),
+            "average_rating": sum(ratings) / len(ratings) if ratings else None,
+            "thumbs_up": sum(row["feedback_type"] == "thumbs_up" for row in rows),
+            "thumbs_down": sum(row["feedback_type"] == "thumbs_down" for row in rows),
+        }
+
+
+class FakeKeySource:
+    def __init__(self, keys: Sequence[ServiceKey] = ()) -> None:
+        self.keys, self.away = list(keys), False
+
+    async def load(self) -> Sequence[ServiceKey]:
+        if self.away:
+            raise ConnectionError("PostgreSQL is away")
+        return tuple(self.keys)

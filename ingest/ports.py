@@ -1,0 +1,123 @@
+"""What the edge needs from others. The real ones are chosen in `__main__`; `ingest.fakes` has one of each for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from infra.runtime.keys.directory import ServiceKey
+from schemas.topics import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class TenantAccess:
+    """What the edge must know of a tenant. `secrets` are raw HMAC keys, any of them may have signed. `readable` is false when
+    a stored secret couldn't be decrypted here, so that a failing signature may be our fault and not the sender's."""
+
+    tenant_id: str
+    partition: int
+    enabled: bool
+    rate_per_second: float
+    burst: int
+    secrets: tuple[bytes, ...]
+    readable: bool = True
+
+
+class Tenants(Protocol):
+    """The tenants as last seen, in memory."""
+
+    @property
+    def loaded(self) -> bool:
+        """Whether they were read at least once since the process started."""
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since the source last said what is current; infinite before it ever did."""
+
+    def get(self, tenant_id: str) -> TenantAccess | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRow:
+    """A tenant as stored; `secrets` are ciphertexts."""
+
+    tenant_id: str
+    partition: int
+    enabled: bool
+    rate_per_second: float
+    burst: int
+    secrets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSnapshot:
+    """`changes_in` seconds a secret begins or ceases to be valid without anybody writing a row; None if none does."""
+
+    rows: Sequence[TenantRow]
+    changes_in: float | None = None
+
+
+class TenantSource(Protocol):
+    """Where the tenants are kept. Both raise when it is away."""
+
+    async def version(self) -> int:
+        """Changes with every change of a tenant's settings or secrets."""
+
+    async def load(self) -> TenantSnapshot: ...
+
+
+class EventPublisher(Protocol):
+    """`infra.runtime.kafka.publisher.Publisher`: returns when Kafka has acknowledged, raises PublishError if it doesn't."""
+
+    async def publish(self, event: Any, *, topic: Topic, partition: int, traceparent: str | None = None) -> None: ...
+
+
+class Tracing(Protocol):
+    """Only there when spans are exported."""
+
+    def webhook(self, *, tenant_id: str, ticket_id: str, event_id: str) -> AbstractContextManager[str | None]:
+        """A span around publishing; the value is its `traceparent` (W3C Trace Context)."""
+
+
+class Token(Protocol):
+    """A bearer token that is valid now."""
+
+    @property
+    def token_id(self) -> str: ...
+    @property
+    def tenant_id(self) -> str: ...
+    @property
+    def scopes(self) -> Sequence[str] | frozenset[str]: ...
+
+
+class TokenCheck(Protocol):
+    async def check(self, token: str) -> Token | None:
+        """None for unknown, expired and revoked tokens. Raises when the store is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackQuery:
+    """Which answers of a tenant; `start` and `end` bound the time of submission, `end` excluded."""
+
+    ticket_id: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    limit: int = 500
+
+
+class FeedbackReader(Protocol):
+    """Both answer in what goes into JSON, and raise when the store is away."""
+
+    async def answers(self, tenant_id: str, query: FeedbackQuery) -> Sequence[Mapping[str, Any]]:
+        """Newest first: ticket_id, rating, feedback_type, comment, submitted_at, and what else is kept of an answer."""
+
+    async def stats(self, tenant_id: str, query: FeedbackQuery) -> Mapping[str, Any]:
+        """total, average_rating, thumbs_up, thumbs_down."""
+
+
+class KeySource(Protocol):
+    async def load(self) -> Sequence[ServiceKey]:
+        """Every service's public keys. Raises when the store is away."""

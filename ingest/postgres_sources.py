@@ -1,0 +1,113 @@
+"""The edge's ports on PostgreSQL. The pool is opened in the background: webhooks are answered (503) before it is there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from infra.runtime.keys.directory import ServiceKey
+from infra.runtime.postgres.availability import PostgresUnavailable
+from infra.runtime.postgres.pool import Pool, open_pool_when_ready
+from infra.runtime.postgres.tenant import connection
+from ingest.ports import FeedbackQuery, TenantRow, TenantSnapshot, Token
+from schemas.envelope import rfc3339
+from sinks.postgres.feedback import Feedback, FeedbackFilter
+from sinks.postgres.service_keys import ServiceKeys
+from sinks.postgres.tokens import ApiTokens
+
+POOL_SIZE = 4
+CLOSE_SECONDS = 2.0
+
+
+class Database:
+    """A pool once PostgreSQL has answered, PostgresUnavailable until then."""
+
+    def __init__(self, dsn: str) -> None:
+        self._opening = asyncio.create_task(open_pool_when_ready(dsn, service="ingest", size=POOL_SIZE))
+
+    @property
+    def pool(self) -> Pool:
+        if not self._opening.done():
+            raise PostgresUnavailable("PostgreSQL hasn't answered since the start")
+        return self._opening.result()
+
+    async def close(self) -> None:
+        self._opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            pool = await self._opening
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await pool.close()
+            except TimeoutError:
+                pool.terminate()
+
+
+class PostgresTenants:
+    """Implements `TenantSource` by functions that give the edge no more than it needs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def version(self) -> int:
+        async with connection(self._database.pool) as connected:
+            return int(await connected.fetchval("SELECT version FROM config_version"))
+
+    async def load(self) -> TenantSnapshot:
+        async with connection(self._database.pool) as connected:
+            rows = await connected.fetch("SELECT * FROM ingest_tenants()")
+            seconds = await connected.fetchval("SELECT extract(epoch FROM ingest_tenants_expire_at() - now())")
+        return TenantSnapshot(
+            [
+                TenantRow(
+                    tenant_id=row["tenant_id"],
+                    partition=row["partition"],
+                    enabled=row["enabled"],
+                    rate_per_second=row["rate_per_second"],
+                    burst=row["burst"],
+                    secrets=tuple(row["secrets"]),
+                )
+                for row in rows
+            ],
+            None if seconds is None else float(seconds),
+        )
+
+
+class PostgresTokens:
+    """Implements `TokenCheck`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def check(self, token: str) -> Token | None:
+        return await ApiTokens(self._database.pool).check(token)
+
+
+class PostgresFeedback:
+    """Implements `FeedbackReader`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def answers(self, tenant_id: str, query: FeedbackQuery) -> Sequence[Mapping[str, Any]]:
+        rows = await Feedback(self._database.pool).list(_filter(tenant_id, query), limit=query.limit)
+        return [asdict(row) | {"submitted_at": rfc3339(row.submitted_at)} for row in rows]
+
+    async def stats(self, tenant_id: str, query: FeedbackQuery) -> Mapping[str, Any]:
+        return asdict(await Feedback(self._database.pool).stats(_filter(tenant_id, query)))
+
+
+class PostgresKeys:
+    """Implements `KeySource`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self) -> Sequence[ServiceKey]:
+        return await ServiceKeys(self._database.pool).load()
+
+
+def _filter(tenant_id: str, query: FeedbackQuery) -> FeedbackFilter:
+    return FeedbackFilter(tenant_id, query.ticket_id, query.start, query.end)

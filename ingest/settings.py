@@ -1,0 +1,46 @@
+"""The edge's settings: environment variables, checked at start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from infra.runtime.keys.rings import KeyRing, KeyRingError
+from infra.runtime.settings import ProcessSettings
+
+
+def _ring_of(variable: str) -> Callable[[SecretStr], SecretStr]:
+    def check(text: SecretStr) -> SecretStr:
+        try:
+            KeyRing.parse(text.get_secret_value(), variable=variable)
+        except KeyRingError as error:
+            raise ValueError(str(error).removeprefix(f"{variable}: ")) from None
+        return text
+
+    return check
+
+
+class IngestSettings(ProcessSettings):
+    """`public_url` is how browsers reach the edge, which decides whether its cookie is for https only."""
+
+    database_url: SecretStr = Field(alias="DATABASE_URL_INGEST")
+    webhook_keys: Annotated[SecretStr, AfterValidator(_ring_of("TICKETSTREAM_WEBHOOK_KEYS"))]
+    link_keys: Annotated[SecretStr, AfterValidator(_ring_of("TICKETSTREAM_LINK_KEYS"))]
+    ingest_port: int = Field(8080, ge=0, le=65535)
+    ingest_host: str = "127.0.0.1"
+    public_url: str | None = Field(None, pattern=r"^https?://")
+
+    @property
+    def webhook_ring(self) -> KeyRing:
+        return KeyRing.parse(self.webhook_keys.get_secret_value(), variable="TICKETSTREAM_WEBHOOK_KEYS")
+
+    @property
+    def link_ring(self) -> KeyRing:
+        return KeyRing.parse(self.link_keys.get_secret_value(), variable="TICKETSTREAM_LINK_KEYS")
+
+    @property
+    def reached_by_https(self) -> bool:
+        """Not known means yes: outside the local stack there is always TLS in front."""
+        return self.public_url.startswith("https://") if self.public_url else not self.local

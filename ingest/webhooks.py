@@ -1,0 +1,173 @@
+"""POST /api/v1/webhooks/{tenant_id}: checked in the contracts' order, published, acknowledged.
+
+The body is read first, since its size is the first check; nothing of it is believed before its signature is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from aiohttp import web
+
+from infra.runtime.clock import Clock, SystemClock
+from infra.runtime.kafka.producer import PublishError
+from infra.runtime.telemetry.logs import get_logger
+from infra.runtime.telemetry.trace_context import new_traceparent
+from ingest import edge_metrics
+from ingest.answers import Refused, invalid_signature, json_answer, unavailable
+from ingest.ports import EventPublisher, TenantAccess, Tenants, Tracing
+from ingest.rate_limit import RateLimit
+from ingest.recent_webhooks import Acknowledged, InFlight, Key, RecentWebhooks
+from ingest.request_body import header_values, read_body, require_media_type
+from ingest.ticket_body import parse_ticket
+from ingest.verifier import SignedHeaders, Verdict, read_headers, verify
+from schemas import ids
+from schemas.events import TicketReceived
+from schemas.topics import Topic
+from schemas.wire_format import TooLarge
+
+log = get_logger(__name__)
+
+PUBLISH_SECONDS = 5.0
+OLDEST_VIEW_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEdge:
+    """The handler and what it needs."""
+
+    tenants: Tenants
+    publisher: EventPublisher
+    clock: Clock = field(default_factory=SystemClock)
+    rates: RateLimit = field(default_factory=RateLimit)
+    recent: RecentWebhooks = field(default_factory=RecentWebhooks)
+    tracing: Tracing | None = None
+    publish_seconds: float = PUBLISH_SECONDS
+
+    async def receive(self, request: web.Request) -> web.Response:
+        tenant_id = request.match_info["tenant_id"]
+        known: TenantAccess | None = None
+        try:
+            body = await read_body(request)
+            require_media_type(request)
+            headers = _signed_headers(request)
+            known = self._authenticate(tenant_id, headers, body)
+            return await self._accept(known, headers, body)
+        except Refused as refusal:
+            label = known.tenant_id if known or (known := self.tenants.get(tenant_id)) else ""
+            edge_metrics.webhooks(label, refusal.reason).inc()
+            log.info("Webhook refused", tenant_id=tenant_id[:64], status=refusal.status, reason=refusal.reason)
+            return refusal.response()
+
+    def _authenticate(self, tenant_id: str, headers: SignedHeaders, body: bytes) -> TenantAccess:
+        """The tenant that signed. While our own view may be at fault nobody is turned away for good."""
+        if not self.tenants.loaded:
+            raise unavailable("not ready yet", "tenants_never_loaded")
+        tenant = self.tenants.get(tenant_id)
+        verdict = verify(headers, body, tenant.secrets if tenant else (), self.clock.now().timestamp())
+        if tenant is None or verdict is Verdict.WRONG:
+            if self.tenants.age_seconds > OLDEST_VIEW_SECONDS:
+                raise unavailable("not able to check signatures now", "tenants_view_old")
+            if tenant is not None and not tenant.readable:
+                raise unavailable("not able to check signatures now", "secret_unreadable")
+            raise invalid_signature("bad_signature" if tenant else "unknown_tenant")
+        if not tenant.enabled:
+            raise invalid_signature("tenant_disabled")
+        if verdict is Verdict.STALE:
+            raise invalid_signature("stale")
+        return tenant
+
+    async def _accept(self, tenant: TenantAccess, headers: SignedHeaders, body: bytes) -> web.Response:
+        described = parse_ticket(body)
+        webhook_id = headers.webhook_id.decode("ascii")
+        event = TicketReceived(
+            event_id=ids.of_webhook(tenant.tenant_id, webhook_id),
+            tenant_id=tenant.tenant_id,
+            kind=described.kind,
+            ticket=described.ticket,
+            received_at=self.clock.now(),
+            delivery_id=webhook_id,
+        )
+        log.info("Webhook received", tenant_id=tenant.tenant_id, ticket_id=event.ticket_id, event_id=event.event_id)
+        key, body_hash = (tenant.tenant_id, headers.webhook_id), sha256(body).digest()
+        while (found := self.recent.find(key)) is not None:
+            if (answer := await _repeated(found, body_hash)) is not None:
+                edge_metrics.webhooks(tenant.tenant_id, "duplicate").inc()
+                return answer
+        self._take_rate(tenant)
+        return await self._queue(tenant, event, key, body_hash)
+
+    def _take_rate(self, tenant: TenantAccess) -> None:
+        wait = self.rates.take(tenant.tenant_id, rate_per_second=tenant.rate_per_second, burst=tenant.burst)
+        if wait > 0:
+            raise Refused(
+                429, "too many webhooks, slow down", reason="rate_limited", retry_after=min(60, math.ceil(wait))
+            )
+
+    async def _queue(self, tenant: TenantAccess, event: TicketReceived, key: Key, body_hash: bytes) -> web.Response:
+        acknowledged = False
+        self.recent.begin(key, event.event_id, body_hash)
+        try:
+            traceparent = await self._publish(tenant, event)
+            acknowledged = True
+        except TimeoutError:
+            raise unavailable("not queued in time, send it again", "publish_timeout") from None
+        except PublishError as error:
+            log.warning("Webhook not queued", tenant_id=tenant.tenant_id, event_id=event.event_id, error=str(error))
+            raise unavailable("not queued, send it again", "publish_failed") from None
+        except TooLarge as error:
+            raise Refused(422, str(error), reason="event_too_large", field="$") from None
+        finally:
+            self.recent.finish(key, acknowledged=acknowledged)
+        edge_metrics.webhooks(tenant.tenant_id, "queued").inc()
+        log.info(
+            "Job queued",
+            tenant_id=tenant.tenant_id,
+            ticket_id=event.ticket_id,
+            event_id=event.event_id,
+            kind=event.kind.value,
+            trace_id=traceparent[3:35],
+        )
+        return json_answer({"event_id": event.event_id, "status": "queued"}, 202)
+
+    async def _publish(self, tenant: TenantAccess, event: TicketReceived) -> str:
+        """The event's traceparent, once Kafka has it."""
+        if self.tracing is None:
+            return await self._send(tenant, event, new_traceparent())
+        ids_ = {"tenant_id": event.tenant_id, "ticket_id": event.ticket_id, "event_id": event.event_id}
+        with self.tracing.webhook(**ids_) as traceparent:
+            return await self._send(tenant, event, traceparent or new_traceparent())
+
+    async def _send(self, tenant: TenantAccess, event: TicketReceived, traceparent: str) -> str:
+        async with asyncio.timeout(self.publish_seconds):
+            await self.publisher.publish(
+                event, topic=Topic.TICKETS_RECEIVED, partition=tenant.partition, traceparent=traceparent
+            )
+        return traceparent
+
+
+def _signed_headers(request: web.Request) -> SignedHeaders:
+    headers = read_headers(
+        header_values(request, "webhook-id"),
+        header_values(request, "webhook-timestamp"),
+        header_values(request, "webhook-signature"),
+    )
+    if isinstance(headers, str):
+        raise Refused(400, headers, reason="signature_headers")
+    return headers
+
+
+async def _repeated(found: Acknowledged | InFlight, body_hash: bytes) -> web.Response | None:
+    """The answer to a webhook-id that is known here; None to look again, when the first one with another body failed."""
+    if isinstance(found, InFlight) and not await asyncio.shield(found.done):
+        if found.body_hash == body_hash:
+            raise unavailable("not queued, send it again", "publish_failed")
+        return None
+    if found.body_hash != body_hash:
+        raise Refused(
+            422, "this webhook-id was used for another body", reason="conflicting_duplicate", field="webhook-id"
+        )
+    return json_answer({"event_id": found.event_id, "status": "duplicate"})

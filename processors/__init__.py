@@ -1,0 +1,1 @@
+"""The four stages, one folder each; none imports another."""

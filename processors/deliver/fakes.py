@@ -1,0 +1,130 @@
+"""What deliver needs, in memory, for tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from infra.runtime.clock import Clock
+from processors.deliver.ports import LEASE_SECONDS, Busy, Ending, Intent, IntentState, NoteKey
+from schemas.events import EnhancementSynthesized
+
+
+@dataclass(slots=True)
+class _Row:
+    key: NoteKey
+    state: IntentState = IntentState.PENDING
+    note: Ending | None = None
+    drops: dict[str, Ending] = field(default_factory=dict)
+
+
+class FakeNoteIntents:
+    """NoteIntents; leases run out by `clock`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rows: dict[tuple[str, str], _Row] = {}
+        self._leases: dict[tuple[str, str], tuple[str, datetime]] = {}
+
+    async def claim(self, key: NoteKey, owner: str) -> Intent | Busy:
+        row = self._rows.setdefault((key.tenant_id, key.marker), _Row(key))
+        if ending := row.note or row.drops.get(key.event_id):
+            return Intent(IntentState.DONE, ending)
+        if not self._lease(key, owner):
+            return Busy()
+        return Intent(row.state, earlier=self._earlier(key))
+
+    async def renew(self, key: NoteKey, owner: str) -> bool:
+        return self._owns(key, owner) and self._lease(key, owner)
+
+    async def sent(self, key: NoteKey, owner: str) -> bool:
+        if not await self.renew(key, owner):
+            return False
+        self._rows[key.tenant_id, key.marker].state = IntentState.SENT
+        return True
+
+    async def withdraw(self, key: NoteKey, owner: str) -> None:
+        row = self._rows[key.tenant_id, key.marker]
+        if self._owns(key, owner) and row.note is None:
+            row.state = IntentState.PENDING
+
+    async def done(self, key: NoteKey, ending: Ending) -> Ending:
+        row = self._rows.setdefault((key.tenant_id, key.marker), _Row(key))
+        self._leases.pop((key.tenant_id, key.ticket_id), None)
+        if row.note is None and ending.note_id is not None:
+            row.note, row.state = ending, IntentState.DONE
+        return row.note or row.drops.setdefault(key.event_id, ending)
+
+    async def release(self, key: NoteKey, owner: str) -> None:
+        if self._owns(key, owner):
+            del self._leases[key.tenant_id, key.ticket_id]
+
+    def _owns(self, key: NoteKey, owner: str) -> bool:
+        return self._leases.get((key.tenant_id, key.ticket_id), ("", None))[0] == owner
+
+    def _lease(self, key: NoteKey, owner: str) -> bool:
+        now = self._clock.now()
+        holder, until = self._leases.get((key.tenant_id, key.ticket_id), (owner, now))
+        if holder != owner and until > now:
+            return False
+        self._leases[key.tenant_id, key.ticket_id] = (owner, now + timedelta(seconds=LEASE_SECONDS))
+        return True
+
+    def _earlier(self, key: NoteKey) -> Ending | None:
+        notes = [
+            row.note
+            for row in self._rows.values()
+            if row.note and (row.key.tenant_id, row.key.ticket_id) == (key.tenant_id, key.ticket_id)
+        ]
+        return max(notes, key=lambda note: note.at, default=None)
+
+
+class FakeContents:
+    """NewestContent."""
+
+    def __init__(self) -> None:
+        self.hashes: dict[tuple[str, str], str] = {}
+
+    async def newest(self, tenant_id: str, ticket_id: str) -> tuple[str, int] | None:
+        found = self.hashes.get((tenant_id, ticket_id))
+        return None if found is None else (found, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class EnhancementRow:
+    status: str
+    note_id: str | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
+class FakeEnhancements:
+    """Enhancements; `rows` by tenant, ticket and content hash."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str, str], EnhancementRow] = {}
+        self.written: dict[tuple[str, str, str], str] = {}
+
+    async def synthesized(self, event: EnhancementSynthesized) -> None:
+        self.written[event.tenant_id, event.ticket_id, event.content_hash] = event.enhancement_id
+
+    async def posted(self, tenant_id: str, ticket_id: str, content_hash: str, note_id: str) -> None:
+        self.rows[tenant_id, ticket_id, content_hash] = EnhancementRow("success", note_id=note_id)
+
+    async def dropped(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None:
+        self._ended((tenant_id, ticket_id, content_hash), EnhancementRow("dropped", reason=reason))
+
+    async def failed(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str, message: str) -> None:
+        self._ended((tenant_id, ticket_id, content_hash), EnhancementRow("failed", reason=reason, message=message))
+
+    def _ended(self, where: tuple[str, str, str], row: EnhancementRow) -> None:
+        known = self.rows.get(where)
+        if known is None or known.status != "success":
+            self.rows[where] = row
+
+
+class FakeFeedbackLinks:
+    """FeedbackLinks."""
+
+    def url(self, event: EnhancementSynthesized) -> str:
+        return f"https://ticketstream.example/f/{event.enhancement_id}"

@@ -1,0 +1,95 @@
+"""What deliver needs from outside. Reading and writing at the desk are `sinks.servicedesk.types`' own Protocols; the values of
+intents live beside the store that returns them and are handed on from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from infra.runtime.clock import Clock
+from processors.deliver.backoff import DeskBackoff
+from schemas.events import EnhancementSynthesized
+from sinks.postgres.note_intents import LEASE_SECONDS, Busy, Ending, Intent, IntentState, NoteKey
+from sinks.servicedesk.types import Note, NoteSink, TicketReader
+
+__all__ = [
+    "LEASE_SECONDS",
+    "Busy",
+    "Ending",
+    "Enhancements",
+    "FeedbackLinks",
+    "Intent",
+    "IntentState",
+    "NewestContent",
+    "NoteIntents",
+    "NoteKey",
+    "Ports",
+    "Renders",
+]
+
+
+class NoteIntents(Protocol):
+    """One row per key; a lease per tenant and ticket, of 30 s unless renewed, so that a dead worker's tickets come free.
+    Every method raises what the database raises when it is away."""
+
+    async def claim(self, key: NoteKey, owner: str) -> Intent | Busy:
+        """The row, made if there is none, and the lease if it was free, run out or this owner's. A row that is done is returned
+        whoever holds the lease, and takes none. Done means: a note was posted for this key by any input, or this very input was
+        dropped; the drop of another input counts as pending."""
+
+    async def renew(self, key: NoteKey, owner: str) -> bool:
+        """Whether the lease was still this owner's; if so it lasts another 30 s."""
+
+    async def sent(self, key: NoteKey, owner: str) -> bool:
+        """Note down, before the desk is called, that it may have the note from now on. False, and nothing noted, if the lease
+        isn't this owner's any more; else it lasts another 30 s."""
+
+    async def withdraw(self, key: NoteKey, owner: str) -> None:
+        """Back to pending: the desk surely has nothing. Nothing happens if the lease isn't this owner's."""
+
+    async def done(self, key: NoteKey, ending: Ending) -> Ending:
+        """Keep the ending and end the lease. Returns the ending that is kept: the first note wins over everything, and the
+        first drop of an input over later ones of the same input."""
+
+    async def release(self, key: NoteKey, owner: str) -> None:
+        """End this owner's lease. Nothing happens if it isn't this owner's."""
+
+
+class NewestContent(Protocol):
+    async def newest(self, tenant_id: str, ticket_id: str) -> tuple[str, int] | None:
+        """Hash and offset of the newest content that was received of a ticket; None if none is known."""
+
+
+class Enhancements(Protocol):
+    """The tenant's table of enhancements; every method may be repeated. What succeeded once stays so."""
+
+    async def synthesized(self, event: EnhancementSynthesized) -> None:
+        """What wrote the text, and what it took."""
+
+    async def posted(self, tenant_id: str, ticket_id: str, content_hash: str, note_id: str) -> None: ...
+    async def dropped(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None: ...
+    async def failed(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str, message: str) -> None: ...
+
+
+class Renders(Protocol):
+    def render(self, event: EnhancementSynthesized, marker: str, earlier: Ending | None) -> Note:
+        """The note as the technician will see it, holding `marker`."""
+
+
+class FeedbackLinks(Protocol):
+    def url(self, event: EnhancementSynthesized) -> str:
+        """Where the technician says what the note was worth: no login, no ticket content, 30 days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything that the decision touches."""
+
+    tickets: TicketReader
+    notes: NoteSink
+    intents: NoteIntents
+    contents: NewestContent
+    enhancements: Enhancements
+    renderer: Renders
+    backoff: DeskBackoff
+    clock: Clock

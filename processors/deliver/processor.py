@@ -1,0 +1,145 @@
+"""The decision of deliver: post the note, say that it is there already, leave it, wait, or set the event aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Outcome, Scope
+from infra.runtime.telemetry import metrics
+from infra.runtime.telemetry.logs import get_logger
+from processors.deliver.lease import kept
+from processors.deliver.marker import note_key
+from processors.deliver.ports import Busy, Ending, Intent, IntentState, NoteKey, Ports
+from schemas.events import EnhancementDelivered, EnhancementSynthesized
+from schemas.reasons import Reason
+from sinks.servicedesk.types import SETTLE_TIME, Gone, Posted, Refused, TicketRef, Unknown
+
+log = get_logger(__name__)
+
+BUSY_SECONDS = 5.0
+RATE_LIMITED_SECONDS = 60.0
+CREDENTIAL_SECONDS = 300.0
+"""A key that the desk refuses is replaced by people; asking more often would only feed the desk's lock against guessing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    event: EnhancementSynthesized
+    key: NoteKey
+    intent: Intent
+    owner: str
+
+    @property
+    def ticket(self) -> TicketRef:
+        return TicketRef(self.key.tenant_id, self.key.ticket_id)
+
+    @property
+    def uncertain(self) -> bool:
+        """The desk may have the note from an earlier try."""
+        return self.intent.state is IntentState.SENT
+
+
+async def process(event: EnhancementSynthesized, *, ports: Ports) -> Outcome:
+    """Emit what was posted, Drop what need not be, Hold for the desk, DeadLetter what the desk will never take.
+
+    The intent is asked before the ticket: an input whose note is on the ticket emits the same again, closed or not."""
+    key, owner = note_key(event), str(uuid4())
+    intent = await ports.intents.claim(key, owner)
+    if isinstance(intent, Busy):
+        return Hold(Reason.NOTE_UNCERTAIN, BUSY_SECONDS, Scope.TICKET, "another worker is at work on this ticket")
+    if intent.ending is not None:
+        return await _ended(event, intent.ending, ports)
+    async with kept(ports.intents, key, owner):
+        await ports.enhancements.synthesized(event)
+        return await _deliver(_Task(event, key, intent, owner), ports)
+
+
+async def _deliver(task: _Task, ports: Ports) -> Outcome:
+    obstacle = await _obstacle(task, ports)
+    if isinstance(obstacle, Refused):
+        return await _refused(task, obstacle, ports)
+    if obstacle is not None:
+        return await _drop(task, obstacle, ports)
+    note = ports.renderer.render(task.event, task.key.marker, task.intent.earlier)
+    if not await ports.intents.sent(task.key, task.owner):
+        return Hold(Reason.NOTE_UNCERTAIN, BUSY_SECONDS, Scope.TICKET, "the lease on this ticket was lost")
+    result = await ports.notes.post(task.ticket, note, first_try=not task.uncertain)
+    if isinstance(result, Posted):
+        return await _posted(task, result, ports)
+    if isinstance(result, Unknown):
+        return Hold(Reason.NOTE_UNCERTAIN, SETTLE_TIME, Scope.TICKET, result.detail)
+    if not task.uncertain:
+        await ports.intents.withdraw(task.key, task.owner)
+    return await _refused(task, result, ports)
+
+
+async def _obstacle(task: _Task, ports: Ports) -> Reason | Refused | None:
+    """Why the note need not be written any more, if so."""
+    view = await ports.tickets.get(task.ticket)
+    if isinstance(view, Refused):
+        return view
+    ports.backoff.answered(task.key.tenant_id)
+    if isinstance(view, Gone):
+        return Reason.TICKET_DELETED
+    if view.closed:
+        return Reason.TICKET_CLOSED
+    newest = await ports.contents.newest(task.key.tenant_id, task.key.ticket_id)
+    return Reason.SUPERSEDED if newest is not None and newest[0] != task.key.content_hash else None
+
+
+async def _drop(task: _Task, reason: Reason, ports: Ports) -> Outcome:
+    """Leave it, unless an earlier try got through after all."""
+    if task.uncertain and reason is not Reason.TICKET_DELETED:
+        found = await ports.notes.find(task.ticket, task.key.marker)
+        if isinstance(found, Posted):
+            return await _posted(task, found, ports)
+        if isinstance(found, Refused) and found.reason is not Reason.TICKET_DELETED:
+            return await _refused(task, found, ports)
+    ending = Ending(task.key.event_id, ports.clock.now(), reason=reason)
+    return await _ended(task.event, await ports.intents.done(task.key, ending), ports)
+
+
+async def _posted(task: _Task, posted: Posted, ports: Ports) -> Outcome:
+    ending = Ending(task.key.event_id, ports.clock.now(), note_id=posted.note_id)
+    kept_ending = await ports.intents.done(task.key, ending)
+    event = task.event
+    log.info(
+        "ServiceDesk Plus ticket updated", tenant_id=event.tenant_id, ticket_id=event.ticket_id, event_id=event.event_id,
+        enhancement_id=event.enhancement_id, note_id=kept_ending.note_id, found=posted.found,
+    )  # fmt: skip
+    took = (kept_ending.at - event.received_at).total_seconds()
+    metrics.END_TO_END_SECONDS.labels(event.tenant_id).observe(max(0.0, took))
+    return await _ended(event, kept_ending, ports)
+
+
+async def _ended(event: EnhancementSynthesized, ending: Ending, ports: Ports) -> Outcome:
+    """The outcome of what is settled; everything in it comes from the stored ending, so a repetition emits the same."""
+    where = (event.tenant_id, event.ticket_id, event.content_hash)
+    if ending.note_id is not None:
+        await ports.enhancements.posted(*where, ending.note_id)
+        if ending.event_id == event.event_id:
+            return Emit(EnhancementDelivered.following(event, at=ending.at, note_id=ending.note_id))
+        at, reason = max(ending.at, event.synthesized_at), Reason.ALREADY_ANSWERED
+    else:
+        at, reason = ending.at, ending.reason or Reason.DUPLICATE
+        await ports.enhancements.dropped(*where, reason.value)
+    return Drop(reason, EnhancementDelivered.following(event, at=at, reason=reason))
+
+
+async def _refused(task: _Task, refused: Refused, ports: Ports) -> Outcome:
+    tenant = task.key.tenant_id
+    wait = refused.retry_after or 0.0
+    if refused.reason is Reason.TICKET_DELETED:
+        return await _drop(task, refused.reason, ports)
+    if refused.reason is Reason.DESK_RATE_LIMITED:
+        return Hold(refused.reason, wait or RATE_LIMITED_SECONDS, Scope.LANE, refused.detail)
+    if refused.reason is Reason.DESK_UNAVAILABLE:
+        return Hold(refused.reason, max(wait, ports.backoff.failed(tenant)), Scope.LANE, refused.detail)
+    if refused.reason is Reason.DESK_CREDENTIAL_REFUSED:
+        scope = Scope.TICKET if refused.ticket_only else Scope.LANE
+        return Hold(refused.reason, max(wait, CREDENTIAL_SECONDS), scope, refused.detail)
+    await ports.enhancements.failed(
+        tenant, task.key.ticket_id, task.key.content_hash, refused.reason.value, refused.detail
+    )
+    return DeadLetter(Reason.DESK_REFUSED, refused.detail)

@@ -1,0 +1,35 @@
+"""deliver's settings."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, field_validator
+
+from infra.runtime.keys.rings import KeyRing, KeyRingError
+from infra.runtime.stream.settings import StageSettings
+
+
+class DeliverSettings(StageSettings):
+    """`DATABASE_URL_DELIVER` is the DSN of the role `ticketstream_deliver`; `public_url` is where technicians' browsers reach the
+    edge, for the feedback links; the rings open the desks' credentials and sign those links."""
+
+    database_url: str = Field(alias="DATABASE_URL_DELIVER", min_length=8)
+    public_url: str = Field(pattern=r"^https?://[^\s/]+[^\s]*$")
+    credential_keys: SecretStr
+    link_keys: SecretStr
+
+    @field_validator("credential_keys", "link_keys")
+    @classmethod
+    def _is_ring(cls, text: SecretStr) -> SecretStr:
+        try:
+            KeyRing.parse(text.get_secret_value(), variable="key ring")
+        except KeyRingError as error:
+            raise ValueError(str(error).removeprefix("key ring: ")) from None
+        return text
+
+    @property
+    def credential_ring(self) -> KeyRing:
+        return KeyRing.parse(self.credential_keys.get_secret_value(), variable="TICKETSTREAM_CREDENTIAL_KEYS")
+
+    @property
+    def link_ring(self) -> KeyRing:
+        return KeyRing.parse(self.link_keys.get_secret_value(), variable="TICKETSTREAM_LINK_KEYS")

@@ -1,0 +1,122 @@
+"""What enrich needs from outside: what was received before, the tickets, the enhancements, the search, tenants' choices.
+
+Every method of a store raises what the database raises when it is away; the runner then holds the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Protocol
+
+from infra.runtime.stream.record import Position
+from schemas.events import ContextItem, Ticket, TicketReceived
+from sinks.postgres.received_events import Admission
+
+Address = IPv4Address | IPv6Address
+
+
+class ReceivedEvents(Protocol):
+    """Which events were received, where they stood, and whether they are done with."""
+
+    async def admit(self, event: TicketReceived, position: Position, body_hash: str) -> Admission:
+        """FRESH: never seen, or seen at this position, or seen elsewhere and not done with: handle it. COPY: it stood elsewhere,
+        had the same body and is done with. CONFLICT: the same id came with another body."""
+
+    async def mark(self, tenant_id: str, event_id: str, outcome: str, reason: str | None) -> None:
+        """The event is done with: `outcome` is "published" or "dropped". May be said again."""
+
+
+class TicketState(Protocol):
+    """The newest content that was received of a ticket, and where that stood."""
+
+    @property
+    def newest_hash(self) -> str: ...
+    @property
+    def newest_offset(self) -> int: ...
+
+
+class Tickets(Protocol):
+    async def store(self, event: TicketReceived, position: Position) -> TicketState:
+        """Keep the ticket as history, with its resolution when it is closed. An older event never overwrites a newer one."""
+
+
+class Enhancements(Protocol):
+    async def begin(self, event: TicketReceived) -> bool:
+        """Note down that this event's content is being answered. False if another event's row for it is there; the row that
+        this same event wrote doesn't count, nor one whose answer failed, which this event takes over."""
+
+
+class Found(Protocol):
+    """A row that a search found. `kind` as in ContextItem; `score`: higher is better, comparable within one question only."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def excerpt(self) -> str: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def link(self) -> str | None: ...
+
+
+class Search(Protocol):
+    """Questions to a tenant's own data; the best rows first, never another tenant's."""
+
+    async def requester_history(
+        self, tenant_id: str, requester_key: str, exclude_ticket: str, limit: int
+    ) -> Sequence[Found]:
+        """A requester's earlier tickets, the newest first."""
+
+    async def similar_solved(
+        self, tenant_id: str, text: str, end_customer: str | None, exclude_ticket: str, limit: int
+    ) -> Sequence[Found]:
+        """Solved tickets about the same, those of the same end customer first where they match alike."""
+
+    async def articles(self, tenant_id: str, text: str, limit: int) -> Sequence[Found]:
+        """Knowledge articles about `text`."""
+
+    async def by_addresses(self, tenant_id: str, addresses: Sequence[Address]) -> Sequence[Found]:
+        """Devices with these addresses, subnets that hold them, earlier tickets that name them."""
+
+
+class TenantChoices(Protocol):
+    """What a tenant set that concerns gathering."""
+
+    @property
+    def enhancement_timeout_seconds(self) -> int: ...
+    @property
+    def enable_context_caching(self) -> bool: ...
+
+
+class Tenants(Protocol):
+    def of_tenant(self, tenant_id: str) -> TenantChoices | None:
+        """The tenant's settings as last seen; None if it is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a source is asked. `search`: the tenant's own, or one that remembers answers."""
+
+    tenant_id: str
+    ticket: Ticket
+    search: Search
+
+    @property
+    def text(self) -> str:
+        return f"{self.ticket.subject}\n{self.ticket.description}"
+
+
+class ContextSource(Protocol):
+    """One kind of knowledge. A source may raise and may be cancelled at any await: then it is named as missing."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def find(self, query: Query) -> Sequence[ContextItem]:
+        """Items about the ticket, the best first; excerpts may be too long still."""

@@ -1,0 +1,131 @@
+"""The decision of enrich: is this event to be answered, and if so, with what is known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infra.runtime.clock import Clock
+from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Outcome, Then
+from infra.runtime.stream.record import Position
+from infra.runtime.telemetry.logs import get_logger
+from processors.enrich.gather import Gathered, Limits, gather
+from processors.enrich.ports import (
+    ContextSource,
+    Enhancements,
+    Query,
+    ReceivedEvents,
+    Search,
+    Tenants,
+    Tickets,
+)
+from schemas.events import TicketEnriched, TicketKind, TicketReceived
+from schemas.reasons import Reason
+from sinks.postgres.received_events import Admission
+
+log = get_logger(__name__)
+
+UNKNOWN_TENANT_SECONDS = 5.0
+CLOSED = frozenset({"closed", "resolved"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where enrich keeps what it knows of events, tickets and answers."""
+
+    received: ReceivedEvents
+    tickets: Tickets
+    enhancements: Enhancements
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """Whom enrich asks. `remembering` is the search that caches, for tenants that allow it."""
+
+    sources: Sequence[ContextSource]
+    search: Search
+    remembering: Search
+    limits: Limits = Limits()
+
+
+async def process(
+    event: TicketReceived,
+    position: Position,
+    body_hash: str,
+    *,
+    stores: Stores,
+    knowledge: Knowledge,
+    tenants: Tenants,
+    clock: Clock,
+) -> Outcome:
+    """Emit the ticket with its context, unless there is nothing (more) to answer.
+
+    `body_hash` is the same for every copy of what the sender said (see `fingerprint`)."""
+    choices = tenants.of_tenant(event.tenant_id)
+    if choices is None:
+        return Hold(Reason.TENANT_UNKNOWN, UNKNOWN_TENANT_SECONDS)
+    admission = await stores.received.admit(event, position, body_hash)
+    if admission is Admission.COPY:
+        return Drop(Reason.DUPLICATE)  # the row is the first one's, with its outcome
+    if admission is Admission.CONFLICT:
+        return DeadLetter(Reason.CONFLICTING_DUPLICATE, _conflict(event))
+    log.info("Task started", **_names(event), kind=event.kind.value, offset=position.offset)
+    if reason := await _nothing_to_answer(event, position, stores):
+        return Drop(reason, then=_done_with(event, stores.received, "dropped", reason))
+    search = knowledge.remembering if choices.enable_context_caching else knowledge.search
+    gathered = await gather(
+        knowledge.sources,
+        Query(event.tenant_id, event.ticket, search),
+        knowledge.limits.within(choices.enhancement_timeout_seconds),
+    )
+    _say(event, gathered)
+    enriched = TicketEnriched.following(
+        event, context=gathered.context, missing=gathered.missing, took_ms=gathered.took_ms, at=clock.now()
+    )
+    return Emit(enriched, then=_done_with(event, stores.received, "published", None))
+
+
+async def _nothing_to_answer(event: TicketReceived, position: Position, stores: Stores) -> Reason | None:
+    """Stores the ticket either way: every ticket is history for the next."""
+    state = await stores.tickets.store(event, position)
+    if _closed(event):
+        return Reason.NOT_FOR_ENHANCEMENT
+    if state.newest_hash != event.ticket.content_hash:
+        return (
+            Reason.SUPERSEDED
+        )  # an older event never overwrites: the newest content is another event's, which is handled
+    if not await stores.enhancements.begin(event) and not event.again:
+        return Reason.UNCHANGED  # our own note raises a webhook too
+    return None
+
+
+def _closed(event: TicketReceived) -> bool:
+    return event.kind is TicketKind.CLOSED or (event.ticket.status or "").strip().lower() in CLOSED
+
+
+def _done_with(event: TicketReceived, received: ReceivedEvents, outcome: str, reason: Reason | None) -> Then:
+    async def mark() -> None:
+        await received.mark(event.tenant_id, event.event_id, outcome, reason.value if reason else None)
+
+    return mark
+
+
+def _say(event: TicketReceived, gathered: Gathered) -> None:
+    log.info(
+        "Context gathered",
+        **_names(event),
+        sources=gathered.found,
+        missing={gone.source: gone.reason for gone in gathered.missing},
+        took_ms=gathered.took_ms,
+    )
+
+
+def _conflict(event: TicketReceived) -> str:
+    return (
+        f"event {event.event_id} of ticket {event.ticket_id} came before with another body: the sender used the webhook-id "
+        f"{event.delivery_id!r} twice. The first one counts. Let the desk send the ticket again under an id of its own."
+    )
+
+
+def _names(event: TicketReceived) -> dict[str, str]:
+    return {"tenant_id": event.tenant_id, "ticket_id": event.ticket_id, "event_id": event.event_id}

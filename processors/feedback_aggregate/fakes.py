@@ -1,0 +1,46 @@
+"""A feedback store in memory, which keeps the same promises as the real one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+from infra.runtime.clock import Clock, SystemClock
+from schemas import ids
+from schemas.events import FeedbackAggregated, FeedbackSubmitted
+from schemas.feedback_arithmetic import Answer, totals
+
+
+class FakeFeedbackStore:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self.answers: dict[str, dict[str, FeedbackSubmitted]] = {}
+        self._aggregates: dict[tuple[str, str], FeedbackAggregated] = {}
+
+    async def store(self, event: FeedbackSubmitted) -> FeedbackAggregated:
+        key = (event.tenant_id, event.event_id)
+        if key not in self._aggregates:
+            self.answers.setdefault(event.tenant_id, {})[event.event_id] = event
+            self._aggregates[key] = self._aggregate(event, self._clock.now())
+        return self._aggregates[key]
+
+    def _aggregate(self, event: FeedbackSubmitted, at: datetime) -> FeedbackAggregated:
+        counting = _counting(list(self.answers[event.tenant_id].values()))
+        result = totals([Answer(a.feedback_type, a.submitted_at, a.rating, a.minutes_saved) for a in counting], at)
+        return FeedbackAggregated(
+            event_id=ids.of_output(event.event_id, "feedback_aggregate"),
+            input_id=event.event_id,
+            tenant_id=event.tenant_id,
+            ticket_id=event.ticket_id,
+            aggregated_at=at,
+            **asdict(result),
+        )
+
+
+def _counting(answers: list[FeedbackSubmitted]) -> list[FeedbackSubmitted]:
+    """Without the earlier answers of a browser that answered again on the same note."""
+    last: dict[tuple[str | None, str | None], str] = {}
+    for answer in sorted(answers, key=lambda answer: answer.submitted_at):
+        if answer.respondent and answer.enhancement_id:
+            last[answer.enhancement_id, answer.respondent] = answer.event_id
+    return [a for a in answers if last.get((a.enhancement_id, a.respondent), a.event_id) == a.event_id]

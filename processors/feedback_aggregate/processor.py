@@ -1,0 +1,23 @@
+"""The decision of feedback_aggregate: every answer leads to the tenant's new aggregate."""
+
+from __future__ import annotations
+
+from infra.runtime.stream.outcomes import Emit, Outcome
+from infra.runtime.telemetry.logs import get_logger
+from processors.feedback_aggregate.ports import FeedbackStore
+from schemas.events import FeedbackSubmitted
+
+log = get_logger(__name__)
+
+
+async def process(event: FeedbackSubmitted, *, store: FeedbackStore) -> Outcome:
+    """Emit the aggregate. Nothing in an answer that passed the edge can be wrong, and none is too old to count."""
+    aggregate = await store.store(event)
+    log.info(
+        "Feedback aggregated",
+        tenant_id=event.tenant_id,
+        ticket_id=event.ticket_id,
+        event_id=event.event_id,
+        total=aggregate.total,
+    )
+    return Emit(aggregate)

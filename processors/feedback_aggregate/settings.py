@@ -1,0 +1,11 @@
+"""Settings of feedback_aggregate."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from infra.runtime.stream.settings import StageSettings
+
+
+class FeedbackAggregateSettings(StageSettings):
+    database_url: str = Field(alias="DATABASE_URL_FEEDBACK_AGGREGATE")

@@ -1,0 +1,19 @@
+"""Prometheus metrics of synthesize."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Histogram
+
+NOTES = Counter("ticketstream_notes_written_total", "Notes by writer.", ["tenant_id", "writer", "degraded"])
+MODEL_CALLS = Counter(
+    "ticketstream_model_calls_total",
+    "Model calls by status: ok, refused, model_unavailable, model_rate_limited.",
+    ["tenant_id", "status"],
+)
+MODEL_TOKENS = Counter("ticketstream_model_tokens_total", "Tokens by kind: prompt, completion.", ["tenant_id", "kind"])
+MODEL_COST = Counter("ticketstream_model_cost_usd_total", "What the provider says the calls cost.", ["tenant_id"])
+MODEL_SECONDS = Histogram(
+    "ticketstream_model_call_seconds",
+    "Time of one model call.",
+    buckets=(1, 2.5, 5, 10, 15, 20, 30, 45, 60, 90, 120, 300),
+)

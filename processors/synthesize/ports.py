@@ -1,0 +1,59 @@
+"""What synthesize needs from outside: stored answers with their leases, the newest content of a ticket, tenants' choices.
+
+Every method of a store raises what the database raises when it is away; the runner then holds the event.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from schemas.events import EnhancementSynthesized
+from sinks.postgres.answers import Taken
+
+
+class AnswerStore(Protocol):
+    """One answer per tenant and input id, written once. A lease lasts 15 s unless renewed, so that a dead worker's inputs
+    come free."""
+
+    async def take(self, tenant_id: str, input_id: str, owner: str) -> Taken:
+        """The stored answer; or the lease for `owner`, if it was free, run out or this owner's; or Busy."""
+
+    async def renew(self, tenant_id: str, input_id: str, owner: str) -> bool:
+        """Whether the lease was still this owner's; if so it lasts another 15 s."""
+
+    async def store(self, tenant_id: str, input_id: str, owner: str, answer: str) -> str:
+        """Keep the answer and end the lease. Returns the answer that is kept: the first one stored wins, whoever holds the
+        lease, so that two owners after a lost lease still send the same."""
+
+    async def release(self, tenant_id: str, input_id: str, owner: str) -> None:
+        """End this owner's lease without an answer. Nothing happens if it isn't this owner's."""
+
+
+class NewestContent(Protocol):
+    async def newest(self, tenant_id: str, ticket_id: str) -> tuple[str, int] | None:
+        """Hash and offset of the newest content that was received of a ticket; None if none is known."""
+
+
+class Enhancements(Protocol):
+    """What became of a ticket's content, for support and reports. Every method may be repeated."""
+
+    async def synthesized(self, event: EnhancementSynthesized) -> None: ...
+    async def dropped(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None: ...
+
+
+class TenantChoices(Protocol):
+    """What a tenant set that concerns writing."""
+
+    @property
+    def enhancement_timeout_seconds(self) -> int: ...
+    @property
+    def gpt4_model(self) -> str: ...
+    @property
+    def gpt4_temperature(self) -> float: ...
+    @property
+    def external_model(self) -> bool: ...
+
+
+class Tenants(Protocol):
+    def of_tenant(self, tenant_id: str) -> TenantChoices | None:
+        """The tenant's settings as last seen; None if it is unknown."""

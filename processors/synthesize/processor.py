@@ -1,0 +1,95 @@
+"""The decision of synthesize: send the stored answer, wait for another worker's, or write one."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import uuid4
+
+from infra.runtime.clock import Clock
+from infra.runtime.stream.outcomes import Drop, Emit, Hold, Outcome, Scope
+from processors.synthesize.answer import Answer
+from processors.synthesize.author import Author
+from processors.synthesize.lease import kept, store_persistently
+from processors.synthesize.ports import AnswerStore, Enhancements, NewestContent, Tenants
+from processors.synthesize.writer.writer import ModelChoice, WritingTask
+from schemas.events import TicketEnriched
+from schemas.reasons import Reason
+from sinks.postgres.answers import Busy, Stored
+
+PENDING_SECONDS = 1.0
+UNKNOWN_TENANT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where synthesize keeps and finds what it knows."""
+
+    answers: AnswerStore
+    tickets: NewestContent
+    enhancements: Enhancements
+
+
+async def process(event: TicketEnriched, *, stores: Stores, tenants: Tenants, author: Author, clock: Clock) -> Outcome:
+    """Emit the answer to `event`, once written. May run detached, since only the emitting needs the partition.
+
+    Every call is an owner of its own: a call that goes on after its partition was revoked keeps its lease also against the same
+    worker, should the partition come back."""
+    owner = str(uuid4())
+    taken = await stores.answers.take(event.tenant_id, event.event_id, owner)
+    if isinstance(taken, Stored):
+        return _emit(Answer.from_json(taken.answer), event, stores)
+    if isinstance(taken, Busy):
+        return Hold(Reason.ANSWER_PENDING, PENDING_SECONDS, Scope.TICKET)
+    answer: Answer | None = None
+    try:
+        task = await _task(event, stores, tenants)
+        if not isinstance(task, WritingTask):
+            return task
+        async with kept(stores.answers, event, owner):
+            written = await author.write(task, tenant_id=event.tenant_id)
+            if isinstance(written, Hold):
+                return written
+            answer = await store_persistently(stores.answers, event, owner, Answer(written, clock.now()))
+        return _emit(answer, event, stores)
+    finally:
+        if answer is None:
+            with suppress(Exception):  # the lease runs out by itself; what really happened must not be hidden
+                await stores.answers.release(event.tenant_id, event.event_id, owner)
+
+
+async def _task(event: TicketEnriched, stores: Stores, tenants: Tenants) -> WritingTask | Drop | Hold:
+    newest = await stores.tickets.newest(event.tenant_id, event.ticket_id)
+    if newest is not None and newest[0] != event.ticket.content_hash:
+        return _overtaken(event, stores)
+    choices = tenants.of_tenant(event.tenant_id)
+    if choices is None:
+        return Hold(Reason.TENANT_UNKNOWN, UNKNOWN_TENANT_SECONDS)
+    choice = ModelChoice(choices.gpt4_model, choices.gpt4_temperature, choices.external_model)
+    return WritingTask.of(event, choice, _seconds_left(event, choices.enhancement_timeout_seconds))
+
+
+def _seconds_left(event: TicketEnriched, timeout: int) -> float:
+    """Working time only: waiting in a topic or behind a hold doesn't count."""
+    gathered_ms = (event.took_ms or {}).get("total", 0)
+    return max(0.0, timeout - gathered_ms / 1000)
+
+
+def _emit(answer: Answer, event: TicketEnriched, stores: Stores) -> Emit:
+    synthesized = answer.following(event)
+
+    async def note_down() -> None:
+        await stores.enhancements.synthesized(synthesized)
+
+    return Emit(synthesized, then=note_down)
+
+
+def _overtaken(event: TicketEnriched, stores: Stores) -> Drop:
+    """An edit is on its way: its note will be the right one."""
+
+    async def note_down() -> None:
+        await stores.enhancements.dropped(
+            event.tenant_id, event.ticket_id, event.ticket.content_hash, Reason.SUPERSEDED.value
+        )
+
+    return Drop(Reason.SUPERSEDED, then=note_down)

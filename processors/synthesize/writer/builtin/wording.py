@@ -1,0 +1,72 @@
+"""Quoting foreign text in a note: sentences, shortening, and making its Markdown harmless."""
+
+from __future__ import annotations
+
+import re
+
+from processors.synthesize.writer.masking import secrets_removed
+
+_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”')]*\s+(?=[A-ZÄÖÜ0-9\"“„(`*])|\s*\n+\s*")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|approx|no|nr|vs|z\.B|ca|resp|incl|Mr|Mrs|Dr)\.|(?:^|\s)\d{1,2}\.)$", re.IGNORECASE
+)
+_CODE = re.compile(r"(`[^`\n]*`)")
+_CITATION_LIKE = re.compile(r"\[(\d{1,3})\]")
+_SPACE = re.compile(r"\s+")
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text; a line's end is one too. `e.g.` and `3.` don't end one."""
+    found: list[str] = []
+    for part in _SENTENCE_END.split(text.strip()):
+        if found and _ABBREVIATION.search(found[-1]):
+            found[-1] = f"{found[-1]} {part}"
+        elif part and part.strip():
+            found.append(_SPACE.sub(" ", part).strip())
+    return found
+
+
+def shortened(text: str, words: int) -> str:
+    """At most so many words: whole sentences if at least one fits, else cut at a word, with an ellipsis."""
+    taken: list[str] = []
+    count = 0
+    for sentence in sentences(text):
+        length = len(sentence.split())
+        if count + length > words:
+            break
+        taken.append(sentence)
+        count += length
+    if taken:
+        return " ".join(taken)
+    return _balanced(" ".join(text.split()[:words]).rstrip(",;:-–(")) + (" …" if len(text.split()) > words else "")
+
+
+def from_ticket(text: str) -> str:
+    """Text that anybody can write: one line, no secrets, no Markdown, no live links."""
+    text = _SPACE.sub(" ", secrets_removed(text)).strip()
+    text = re.sub(r"\bhttp(s?)://", r"hxxp\1://", text, flags=re.IGNORECASE)
+    text = _CITATION_LIKE.sub(r"(\1)", text)
+    return re.sub(r"([\\*`\[\]<>])", r"\\\1", text)
+
+
+def from_records(text: str) -> str:
+    """Text of the tenant's own records: one line, its code and emphasis kept, no secrets, no HTML, no numbers like citations."""
+    text = _balanced(_SPACE.sub(" ", _CITATION_LIKE.sub(r"(\1)", secrets_removed(text))).strip())
+    return "".join(
+        part if part.startswith("`") else part.replace("<", "\\<").replace("![", "! [") for part in _CODE.split(text)
+    )
+
+
+def ended(text: str) -> str:
+    """With a full stop, unless it ends a sentence already."""
+    return text if not text or text[-1] in ".!?…:" else text + "."
+
+
+def opened(text: str) -> str:
+    """With a capital first letter, unless it opens with code or a name in lower case such as `qml-dc01`."""
+    first = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if first.isalpha() else text
+
+
+def _balanced(text: str) -> str:
+    return text if text.count("`") % 2 == 0 else text.replace("`", "")

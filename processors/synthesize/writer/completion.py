@@ -1,0 +1,87 @@
+"""What came of a model call: the answer's text and usage, or which of the failures of `Writer` an error is.
+
+Status codes as OpenRouter uses them (openrouter.ai/docs, "Errors"): 402 no credit, 403 the input was flagged, 408 and 5xx the
+provider failed, 429 too many requests. Errors also come in an answer with status 200.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from processors.synthesize.writer.writer import WriterRefused, WriterUnavailable
+from schemas.events import Usage
+from schemas.reasons import Reason
+
+RETRY_AFTER = 5.0
+RETRY_AFTER_LIMIT = 10.0
+LONGEST_RETRY_AFTER = 300.0
+_REFUSALS = {
+    400: "it refused the request (400), perhaps since it is too long for the model",
+    401: "the provider refuses the API key (401): renew OPENROUTER_API_KEY",
+    402: "the account at the provider is out of credit (402)",
+    403: "the provider flagged the input (403)",
+    404: "no endpoint serves this model without keeping data (404): set another gpt4_model",
+    413: "the prompt is too long (413)",
+    422: "it can't process the request (422)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    text: str
+    usage: Usage
+    cut_off: bool
+
+
+def read(response: Any) -> Completion | WriterUnavailable:
+    """The text of a response; one without text is the provider's failure, though its status is 200."""
+    choices: Any = getattr(response, "choices", None)
+    message = getattr(choices[0], "message", None) if choices else None
+    text = getattr(message, "content", None)
+    if not isinstance(text, str) or not text.strip():
+        return WriterUnavailable(Reason.MODEL_UNAVAILABLE, RETRY_AFTER, "the answer was empty")
+    cut_off = getattr(choices[0], "finish_reason", None) == "length"
+    if cut_off and "\n" in text:
+        text = text.rsplit("\n", 1)[0]  # the last line is a fragment
+    return Completion(text, usage(response), cut_off)
+
+
+def usage(response: Any) -> Usage:
+    """Tokens, and the cost in US dollars where the provider says it."""
+    found = getattr(response, "usage", None)
+    cost = getattr(found, "cost", None)
+    return Usage(
+        prompt_tokens=_count(getattr(found, "prompt_tokens", 0)),
+        completion_tokens=_count(getattr(found, "completion_tokens", 0)),
+        cost_usd=float(cost) if isinstance(cost, int | float) and isfinite(cost) and cost >= 0 else None,
+    )
+
+
+def failure(error: Exception) -> WriterUnavailable | WriterRefused:
+    """The error by its status. Its text is left out: it may repeat the prompt."""
+    status = getattr(error, "status_code", None)
+    if status == 429:
+        wait = retry_after(getattr(error, "litellm_response_headers", None), RETRY_AFTER_LIMIT)
+        return WriterUnavailable(Reason.MODEL_RATE_LIMITED, wait, "too many requests (429)")
+    if status in _REFUSALS:
+        return WriterRefused(_REFUSALS[status])
+    wait = retry_after(getattr(error, "litellm_response_headers", None), RETRY_AFTER)
+    what = "an answer that makes no sense" if status == 200 else f"{type(error).__name__} ({status})"
+    return WriterUnavailable(Reason.MODEL_UNAVAILABLE, wait, what)
+
+
+def retry_after(headers: Mapping[str, str] | None, otherwise: float) -> float:
+    """Seconds of a Retry-After header, 1 to 300; `otherwise` if there is none or it is a date."""
+    value = next((value for name, value in (headers or {}).items() if name.lower() == "retry-after"), "")
+    try:
+        seconds = float(value)
+    except ValueError:
+        return otherwise
+    return min(max(seconds, 1.0), LONGEST_RETRY_AFTER) if isfinite(seconds) else otherwise
+
+
+def _count(value: object) -> int:
+    return max(0, value) if isinstance(value, int) else 0

@@ -1,0 +1,39 @@
+"""What a rule finds: a stretch of text and what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """Ordered: where two findings overlap, the earlier kind names the whole."""
+
+    PRIVATE_KEY = "PRIVATE_KEY"
+    PASSWORD = "PASSWORD"  # noqa: S105 — the kind, not one
+    TOKEN = "TOKEN"  # noqa: S105
+    CARD = "CARD"
+    IBAN = "IBAN"
+    EMAIL = "EMAIL"
+    PHONE = "PHONE"
+
+    @property
+    def rank(self) -> int:
+        return list(Kind).index(self)
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether the value may be put back into an answer. A technician needs the number to ring; nobody needs a password."""
+        return self in (Kind.EMAIL, Kind.PHONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    start: int
+    end: int
+    kind: Kind
+
+
+Rule = Callable[[str], Iterator[Span]]
+"""Finds spans in any order. Linear in the text's length: no nested or unbounded repetition in a pattern."""

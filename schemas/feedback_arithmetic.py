@@ -1,0 +1,67 @@
+"""What a tenant's answers amount to: counts, averages, and whether it is getting better."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from schemas.events.feedback import FeedbackType
+
+RECENT = 10
+RECENT_AT_LEAST = 5
+RECENT_WITHIN = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer that counts, as far as the arithmetic needs it."""
+
+    feedback_type: FeedbackType
+    submitted_at: datetime
+    rating: int | None = None
+    minutes_saved: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """`recent_average` is over the last 10 ratings of the day before `at`, None below 5 of them. `trend` is the average of the
+    last 10 ratings minus that of all before them, None without both."""
+
+    total: int
+    ratings: int
+    thumbs_up: int
+    thumbs_down: int
+    average_rating: float | None
+    recent_average: float | None
+    trend: float | None
+    minutes_saved_total: int
+    minutes_saved_count: int
+
+
+def totals(answers: Sequence[Answer], at: datetime) -> Totals:
+    """Of all answers that count, in any order."""
+    rated = sorted((answer for answer in answers if answer.rating is not None), key=lambda answer: answer.submitted_at)
+    values = [answer.rating for answer in rated if answer.rating is not None]
+    today = [a.rating for a in rated if a.rating is not None and at - a.submitted_at <= RECENT_WITHIN][-RECENT:]
+    minutes = [answer.minutes_saved for answer in answers if answer.minutes_saved is not None]
+    before, last = values[:-RECENT], values[-RECENT:]
+    return Totals(
+        total=len(answers),
+        ratings=len(values),
+        thumbs_up=sum(answer.feedback_type is FeedbackType.THUMBS_UP for answer in answers),
+        thumbs_down=sum(answer.feedback_type is FeedbackType.THUMBS_DOWN for answer in answers),
+        average_rating=_average(values),
+        recent_average=_average(today) if len(today) >= RECENT_AT_LEAST else None,
+        trend=round(_mean(last) - _mean(before), 4) if before else None,
+        minutes_saved_total=sum(minutes),
+        minutes_saved_count=len(minutes),
+    )
+
+
+def _average(values: Sequence[int]) -> float | None:
+    return round(_mean(values), 4) if values else None
+
+
+def _mean(values: Sequence[int]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,70 @@
+"""Holds as rows, so that the next owner of a lane honours what the last one found out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from infra.runtime.postgres.pool import Pool
+from infra.runtime.postgres.tenant import tenant_transaction
+from infra.runtime.stream.outcomes import Scope
+from infra.runtime.stream.ports import HeldEvent
+
+MAX_LOADED = 1000
+"""Rows read for one lane; a lane's window is smaller, so more are only what a crash left behind."""
+
+_LOAD = """
+SELECT tenant_id, stage, topic, partition, record_offset, ticket_id, event_id, scope, reason, detail, until, first_failed_at,
+    attempts
+FROM lane_holds WHERE tenant_id = $1 AND stage = $2 ORDER BY until DESC LIMIT $3
+"""
+_SAVE = """
+INSERT INTO lane_holds (tenant_id, stage, topic, partition, record_offset, ticket_id, event_id, scope, reason, detail, until,
+    first_failed_at, attempts)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+ON CONFLICT (tenant_id, stage, topic, partition, record_offset) DO UPDATE SET scope = excluded.scope, reason = excluded.reason,
+    detail = excluded.detail, until = excluded.until, attempts = excluded.attempts, updated_at = now(),
+    first_failed_at = least(lane_holds.first_failed_at, excluded.first_failed_at)
+"""
+_CLEAR = "DELETE FROM lane_holds WHERE tenant_id = $1 AND stage = $2 AND topic = $3 AND partition = $4 AND record_offset = $5"
+
+
+class LaneHolds:
+    """Implements `infra.runtime.stream.ports.HoldStore`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def load(self, tenant_id: str, stage: str) -> Sequence[HeldEvent]:
+        if not tenant_id:
+            return ()
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            rows = await connection.fetch(_LOAD, tenant_id, stage, MAX_LOADED)
+        return [
+            HeldEvent(
+                tenant_id=row["tenant_id"],
+                stage=row["stage"],
+                topic=row["topic"],
+                partition=row["partition"],
+                offset=row["record_offset"],
+                ticket_id=row["ticket_id"],
+                event_id=row["event_id"],
+                scope=Scope(row["scope"]),
+                reason=row["reason"],
+                detail=row["detail"],
+                until=row["until"],
+                first_failed_at=row["first_failed_at"],
+                attempts=row["attempts"],
+            )
+            for row in rows
+        ]
+
+    async def save(self, held: HeldEvent) -> None:
+        async with tenant_transaction(self._pool, held.tenant_id) as connection:
+            await connection.execute(
+                _SAVE, held.tenant_id, held.stage, held.topic, held.partition, held.offset, held.ticket_id, held.event_id,
+                held.scope.value, held.reason, held.detail, held.until, held.first_failed_at, held.attempts,
+            )  # fmt: skip
+
+    async def clear(self, held: HeldEvent) -> None:
+        async with tenant_transaction(self._pool, held.tenant_id) as connection:
+            await connection.execute(_CLEAR, held.tenant_id, held.stage, held.topic, held.partition, held.offset)

@@ -1,0 +1,79 @@
+"""The database's roles, as the migrator makes them: one that owns, two that own functions, and one login a service."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import asyncpg
+
+OWNER = "ticketstream_owner"
+FUNCTION_OWNERS = ("ticketstream_directory", "ticketstream_search")
+LOGINS = (
+    "ticketstream_ingest",
+    "ticketstream_enrich",
+    "ticketstream_synthesize",
+    "ticketstream_deliver",
+    "ticketstream_feedback_aggregate",
+    "ticketstream_console",
+    "ticketstream_lag",
+    "ticketstream_sync",
+    "ticketstream_reconcile",
+    "ticketstream_operator",
+)
+SCRAM_ITERATIONS = 4096
+
+RawConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+async def ensure_roles(connection: RawConnection, passwords: Mapping[str, str]) -> None:
+    """Make what is missing, set the passwords given, let the migrator act as the roles that own things.
+
+    Roles belong to the whole server: another database's migration may be making the same ones at this moment. A superuser is
+    refused nothing; a migrator with CREATEROLE owns the roles that it made.
+    """
+    if unknown := sorted(set(passwords) - set(LOGINS)):
+        raise ValueError(f"no such login role: {', '.join(unknown)}. There are: {', '.join(LOGINS)}")
+    for role in (OWNER, *FUNCTION_OWNERS):
+        await _create(connection, role, "NOLOGIN")
+        await _act_as(connection, role)
+    for role in LOGINS:
+        await _create(connection, role, "LOGIN")
+    for role, password in passwords.items():
+        await connection.execute(f"ALTER ROLE {role} PASSWORD '{scram_verifier(password)}'")
+
+
+def scram_verifier(password: str, *, salt: bytes | None = None) -> str:
+    """What PostgreSQL stores for a password (RFC 5803), made here so that the password itself reaches no server log."""
+    if not password.isascii() or not password.isprintable() or not password:
+        raise ValueError("a database password must be printable ASCII")
+    salt = salt or os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ITERATIONS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    parts = [b64encode(part).decode() for part in (salt, stored, server)]
+    return f"SCRAM-SHA-256${SCRAM_ITERATIONS}:{parts[0]}${parts[1]}:{parts[2]}"
+
+
+async def _create(connection: RawConnection, role: str, login: str) -> None:
+    await connection.execute(
+        f"""
+        DO $$ BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+                CREATE ROLE {role} {login} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+            END IF;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+        END $$
+        """
+    )
+
+
+async def _act_as(connection: RawConnection, role: str) -> None:
+    """Since PostgreSQL 16 making a role doesn't imply being able to SET ROLE to it; superusers always can."""
+    allowed = "pg_has_role($1, 'SET')" if connection.get_server_version().major >= 16 else "pg_has_role($1, 'MEMBER')"
+    if not await connection.fetchval(f"SELECT {allowed}", role):
+        await connection.execute(f"GRANT {role} TO CURRENT_USER")

@@ -1,0 +1,224 @@
+"""Questions to a tenant's own data: tickets like this one, a requester's earlier ones, articles, addresses. The best rows first.
+
+Texts are compared by their rare words: of a ticket's lexemes and exact tokens the rarest fifteen are looked up, and a document's
+score is the sum of the weights (inverse document frequencies) of those that it has, doubled in its title. Source of the weights:
+Robertson and Zaragoza, "The Probabilistic Relevance Framework", section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from math import log, sqrt
+
+from infra.runtime.postgres.pool import Pool
+from infra.runtime.postgres.tenant import Connection, tenant_transaction
+from sinks.postgres.search_terms import exact_tokens
+
+Address = IPv4Address | IPv6Address
+
+MAX_TEXT = 8000
+CANDIDATE_LEXEMES = 60
+QUERY_LEXEMES = 15
+COUNT_CEILING = 5000
+MATCH_CEILING = 400
+LEAST_COVERAGE = 0.18
+"""Share of the question's weight that a document must have: below it, what they share is accident."""
+SAME_CUSTOMER = 1.25
+EXACT = 1.5
+EXCERPT_CHARACTERS = 2000
+INCIDENTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`score`: higher is better, comparable within one question only. `kind`: requester, similar, article, device, subnet,
+    incident."""
+
+    id: str
+    title: str
+    excerpt: str
+    score: float
+    kind: str
+    link: str | None = None
+
+
+_LEXEMES = """
+SELECT lexeme FROM (
+    SELECT lexeme, min(p) AS first FROM unnest(to_tsvector('pg_catalog.english', left($1, 8000))) AS t(lexeme, positions, weights),
+        unnest(positions) AS p GROUP BY lexeme) found
+WHERE length(lexeme) BETWEEN 2 AND 60 ORDER BY first LIMIT $2
+"""
+_REQUESTER = """
+SELECT ticket_id, subject, description, resolution FROM tickets
+WHERE tenant_id = $1 AND requester_key = $2 AND requester_key <> '' AND ticket_id <> $3
+ORDER BY ticket_created_at DESC NULLS LAST LIMIT $4
+"""
+_BODIES = "SELECT article_id, body FROM knowledge_articles WHERE tenant_id = $1 AND article_id = ANY($2)"
+_DEVICES = """
+SELECT DISTINCT ON (i.item_id) i.item_id, i.name, i.details, i.kind, i.link, masklen(inet_merge(i.lo, i.hi)) AS bits
+FROM unnest($2::inet[]) AS asked(address) JOIN inventory i ON i.tenant_id = $1 AND i.lo <= asked.address AND i.hi >= asked.address
+    AND family(i.lo) = family(asked.address)
+"""
+_INCIDENTS = """
+SELECT t.ticket_id, t.subject, t.description, t.resolution, t.solved_at, count(*) AS named
+FROM ticket_addresses a JOIN tickets t ON t.tenant_id = a.tenant_id AND t.ticket_id = a.ticket_id
+WHERE a.tenant_id = $1 AND a.address = ANY($2::inet[])
+GROUP BY t.ticket_id, t.subject, t.description, t.resolution, t.solved_at, t.ticket_created_at
+ORDER BY count(*) DESC, t.ticket_created_at DESC NULLS LAST LIMIT $3
+"""
+
+
+class Search:
+    """Raises PostgresUnavailable when PostgreSQL is away."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def requester_history(
+        self, tenant_id: str, requester_key: str, exclude_ticket: str, limit: int
+    ) -> Sequence[Found]:
+        """A requester's earlier tickets, the newest first."""
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            rows = await connection.fetch(_REQUESTER, tenant_id, requester_key, exclude_ticket, limit)
+        return [
+            Found(
+                row["ticket_id"],
+                row["subject"],
+                _ticket_excerpt(row["description"], row["resolution"]),
+                1 / rank,
+                "requester",
+            )
+            for rank, row in enumerate(rows, 1)
+        ]
+
+    async def similar_solved(
+        self, tenant_id: str, text: str, end_customer: str | None, exclude_ticket: str, limit: int
+    ) -> Sequence[Found]:
+        """Solved tickets about the same, those of the same end customer first where they match alike."""
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            question = await _question(connection, "ticket_lexeme_counts", tenant_id, text)
+            if not question.weights:
+                return []
+            rows = await connection.fetch(
+                "SELECT * FROM ticket_matches($1, $2, $3)", list(question.weights), exclude_ticket, MATCH_CEILING
+            )
+        found = []
+        for row in rows:
+            score = question.score(row["matched"], row["in_title"], row["size"])
+            if score is None:
+                continue
+            if end_customer and (row["end_customer"] or "").casefold() == end_customer.casefold():
+                score *= SAME_CUSTOMER
+            excerpt = _ticket_excerpt(row["description"], row["resolution"])
+            found.append(Found(row["ticket_id"], row["subject"], excerpt, round(score, 4), "similar"))
+        return _best(found, limit)
+
+    async def articles(self, tenant_id: str, text: str, limit: int) -> Sequence[Found]:
+        """Knowledge articles about `text`."""
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            question = await _question(connection, "article_lexeme_counts", tenant_id, text)
+            if not question.weights:
+                return []
+            rows = await connection.fetch(
+                "SELECT * FROM article_matches($1, $2)", list(question.weights), MATCH_CEILING
+            )
+            scored = [(row, question.score(row["matched"], row["in_title"], row["size"])) for row in rows]
+            found = _best(
+                [
+                    Found(row["article_id"], row["title"], "", round(score, 4), "article", row["link"])
+                    for row, score in scored
+                    if score is not None
+                ],
+                limit,
+            )
+            rows = await connection.fetch(_BODIES, tenant_id, [item.id for item in found])
+            bodies = {row["article_id"]: row["body"] for row in rows}
+        return [
+            Found(item.id, item.title, bodies.get(item.id, "")[:EXCERPT_CHARACTERS], item.score, item.kind, item.link)
+            for item in found
+        ]
+
+    async def by_addresses(self, tenant_id: str, addresses: Sequence[Address]) -> Sequence[Found]:
+        """Devices with these addresses, then the subnets that hold them, the smallest first, then earlier tickets naming them."""
+        asked = list(addresses)
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            items = await connection.fetch(_DEVICES, tenant_id, asked)
+            incidents = await connection.fetch(_INCIDENTS, tenant_id, asked, INCIDENTS)
+        found = [
+            Found(
+                row["item_id"],
+                row["name"],
+                row["details"],
+                1000.0 if row["kind"] == "device" else float(row["bits"]),
+                row["kind"],
+                row["link"],
+            )
+            for row in items
+        ]
+        found.sort(key=lambda item: (-item.score, item.id))
+        found += [
+            Found(
+                row["ticket_id"],
+                row["subject"],
+                _ticket_excerpt(row["description"], row["resolution"]),
+                1 / rank,
+                "incident",
+            )
+            for rank, row in enumerate(incidents, 1)
+        ]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """The words that are looked up, each with its weight, and the weight of all words, those that no document has included."""
+
+    weights: Mapping[str, float]
+    all_weights: float
+
+    def score(self, matched: Sequence[str], in_title: Sequence[str], size: int) -> float | None:
+        """None where what is shared is accident. Long documents share words by being long: a mild discount."""
+        shared = sum(self.weights[word] for word in matched)
+        if shared < LEAST_COVERAGE * self.all_weights or (
+            len(matched) < 2 and not any(word.startswith("=") for word in matched)
+        ):
+            return None
+        title = sum(self.weights[word] for word in in_title)
+        return (shared + title) / sqrt(1 + size / 80)
+
+
+async def _question(connection: Connection, counting: str, tenant_id: str, text: str) -> _Question:
+    lexemes: list[str] = [row["lexeme"] for row in await connection.fetch(_LEXEMES, text[:MAX_TEXT], CANDIDATE_LEXEMES)]
+    words = [*exact_tokens(text[:MAX_TEXT]), *lexemes]
+    everything = "@" + tenant_id
+    statement = f"SELECT lexeme, documents FROM {counting}($1, $2)"  # noqa: S608 — one of two names of ours
+    rows = await connection.fetch(statement, [everything, *words], COUNT_CEILING)
+    counts: dict[str, int] = {row["lexeme"]: row["documents"] for row in rows}
+    documents = counts.pop(everything, 0)
+    if not documents:
+        return _Question({}, 0.0)
+    weights = {word: _weight(word, counts.get(word, 0), documents) for word in words}
+    rarest = sorted((word for word in words if word in counts), key=lambda word: -weights[word])[:QUERY_LEXEMES]
+    # Words that no document has tell that the matter is new; but a long text has many, so only as many as were looked up count.
+    unknown = sorted((weights[word] for word in lexemes if word not in counts), reverse=True)[
+        : max(0, QUERY_LEXEMES - len(rarest))
+    ]
+    return _Question({word: weights[word] for word in rarest}, sum(weights[word] for word in rarest) + sum(unknown))
+
+
+def _weight(word: str, documents_with: int, documents: int) -> float:
+    rarity = log(1 + (documents - documents_with + 0.5) / (documents_with + 0.5))
+    return rarity * (EXACT if word.startswith("=") else 1.0)
+
+
+def _best(found: Iterable[Found], limit: int) -> list[Found]:
+    return sorted(found, key=lambda item: (-item.score, item.id))[:limit]
+
+
+def _ticket_excerpt(description: str, resolution: str) -> str:
+    """What was done comes first: it is what the reader wants, and the end may be cut."""
+    parts = [f"Resolution: {resolution.strip()}"] if resolution.strip() else []
+    parts.append(f"Problem: {description.strip()}")
+    return "\n".join(parts)[:EXCERPT_CHARACTERS]

@@ -1,0 +1,196 @@
+"""Tenants as operators make and change them: each change with its range, its reason and its entry in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import asyncpg
+
+from infra.runtime.postgres.pool import Pool
+from infra.runtime.postgres.tenant import Connection, tenant_transaction
+from sinks.postgres import audit_log
+from sinks.postgres.audit_log import MASKED, Audited
+from sinks.postgres.credentials import DeskCredentials
+from sinks.postgres.tenant_directory import TenantDirectory, load_tenants
+from sinks.postgres.tenant_settings import TENANT_ID, BadSetting, TenantSettings, Value, parse
+from sinks.postgres.webhook_secrets import WebhookSecret, WebhookSecrets
+
+__all__ = ["NewTenant", "TenantDirectory", "TenantSettings", "TenantStore"]
+
+_PARTITION_LOCK = 7_263_019_184
+"""Advisory lock under which partitions are given out."""
+
+
+class TenantExists(ValueError):
+    """There is a tenant of that name."""
+
+
+class NoSuchTenant(LookupError):
+    """There is no tenant of that name; `ticketstream tenant list` shows those there are."""
+
+
+class NoPartitionFree(RuntimeError):
+    """Every partition is taken: grow the topics with `ticketstream topics ensure --partitions N`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTenant:
+    """`credential` is the desk's API key, or for the cloud form the JSON of an OAuth client. `settings` as texts or values."""
+
+    tenant_id: str
+    servicedesk_base_url: str
+    credential: str = field(repr=False)
+    servicedesk_form: str = "onprem"
+    settings: Mapping[str, str | Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Who changes a setting, and why; `agreed_by` names who agreed to an outside model, where that is switched on."""
+
+    who: str
+    reason: str = ""
+    agreed_by: str | None = None
+
+
+class TenantStore:
+    """Raises PostgresUnavailable when PostgreSQL is away."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def create(
+        self, new: NewTenant, *, partitions: int, secrets: WebhookSecrets, credentials: DeskCredentials, change: Change
+    ) -> tuple[TenantSettings, WebhookSecret]:
+        """The tenant on the lowest free partition below `partitions`, with its first webhook secret, which is shown once.
+        Raises BadSetting, TenantExists, NoPartitionFree; then nothing was made."""
+        if not TENANT_ID.match(new.tenant_id):
+            raise BadSetting(
+                "a tenant id has 1-64 letters, digits, dots, underscores and hyphens, and starts with neither of these"
+            )
+        values = parse(
+            {**new.settings, "servicedesk_base_url": new.servicedesk_base_url, "servicedesk_form": new.servicedesk_form}
+        )
+        try:
+            async with tenant_transaction(self._pool, new.tenant_id) as connection:
+                partition = await _free_partition(connection, partitions)
+                await _insert(connection, new.tenant_id, partition)
+                await _update(connection, new.tenant_id, values, change)
+                await credentials.add(connection, new.tenant_id, new.credential, who=change.who)
+                secret = await secrets.add(connection, new.tenant_id, who=change.who)
+                entry = Audited(
+                    new.tenant_id,
+                    change.who,
+                    "tenant create",
+                    f"partition {partition}",
+                    None,
+                    _shown(values),
+                    change.reason,
+                )
+                await audit_log.write(connection, entry)
+        except asyncpg.UniqueViolationError as error:
+            raise TenantExists(f"there is a tenant {new.tenant_id!r} already") from error
+        return await self.show(new.tenant_id), secret
+
+    async def list(self) -> list[TenantSettings]:
+        """By partition."""
+        return await load_tenants(self._pool)
+
+    async def show(self, tenant_id: str) -> TenantSettings:
+        """Raises NoSuchTenant."""
+        for tenant in await self.list():
+            if tenant.tenant_id == tenant_id:
+                return tenant
+        raise NoSuchTenant(f"there is no tenant {tenant_id!r}: ticketstream tenant list shows those there are")
+
+    async def set(self, tenant_id: str, settings: Mapping[str, str | Value], change: Change) -> TenantSettings:
+        """Effective in every process within 5 s. Raises BadSetting, NoSuchTenant; then nothing was changed."""
+        before, values = await self.show(tenant_id), parse(settings)
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            await _update(connection, tenant_id, values, change)
+            for name, value in values.items():
+                entry = Audited(
+                    tenant_id,
+                    change.who,
+                    "tenant set",
+                    name,
+                    str(getattr(before, name)),
+                    str(value),
+                    _why(name, change),
+                )
+                await audit_log.write(connection, entry)
+        return await self.show(tenant_id)
+
+    async def enable(self, tenant_id: str, enabled: bool, change: Change) -> TenantSettings:
+        """A disabled tenant's webhooks are refused, and what is in flight is held."""
+        before = await self.show(tenant_id)
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            await connection.execute(
+                "UPDATE tenant_configs SET enabled = $2, updated_at = now() WHERE tenant_id = $1", tenant_id, enabled
+            )
+            operation = "tenant enable" if enabled else "tenant disable"
+            await audit_log.write(
+                connection,
+                Audited(tenant_id, change.who, operation, "enabled", str(before.enabled), str(enabled), change.reason),
+            )
+        return await self.show(tenant_id)
+
+    async def replace_credential(
+        self, tenant_id: str, credential: str, credentials: DeskCredentials, change: Change
+    ) -> None:
+        """The old one is kept for 7 days. Raises NoSuchTenant."""
+        await self.show(tenant_id)
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            await credentials.add(connection, tenant_id, credential, who=change.who)
+            entry = Audited(
+                tenant_id, change.who, "tenant replace-credential", "servicedesk_api_key", MASKED, MASKED, change.reason
+            )
+            await audit_log.write(connection, entry)
+
+
+async def _free_partition(connection: Connection, partitions: int) -> int:
+    """Held until the transaction ends, so that two tenants made at once get two partitions."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _PARTITION_LOCK)
+    taken = {row["partition"] for row in await connection.fetch("SELECT partition FROM tenant_directory()")}
+    free = next((number for number in range(partitions) if number not in taken), None)
+    if free is None:
+        raise NoPartitionFree(
+            f"all {partitions} partitions are taken. Grow the topics with: ticketstream topics ensure --partitions {2 * partitions}"
+        )
+    return free
+
+
+async def _insert(connection: Connection, tenant_id: str, partition: int) -> None:
+    await connection.execute(
+        "INSERT INTO tenant_configs (tenant_id, partition, servicedesk_base_url) VALUES ($1, $2, 'https://unset.invalid')",
+        tenant_id,
+        partition,
+    )
+
+
+async def _update(connection: Connection, tenant_id: str, values: Mapping[str, Value], change: Change) -> None:
+    columns: dict[str, object] = dict(values)
+    if values.get("external_model") is True:
+        if not change.agreed_by:
+            raise BadSetting(
+                "external_model: say who agreed that ticket text may leave for an outside model: --agreed-by NAME"
+            )
+        columns["external_model_agreed_by"] = change.agreed_by
+    assignments = [
+        f"{name} = ${number}" for number, name in enumerate(columns, 2)
+    ]  # names are ours: parse() refuses others
+    if "external_model_agreed_by" in columns:
+        assignments.append("external_model_agreed_at = now()")
+    if assignments:
+        statement = f"UPDATE tenant_configs SET {', '.join(assignments)}, updated_at = now() WHERE tenant_id = $1"  # noqa: S608
+        await connection.execute(statement, tenant_id, *columns.values())
+
+
+def _shown(values: Mapping[str, Value]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
+
+
+def _why(name: str, change: Change) -> str:
+    agreed = f"agreed by {change.agreed_by}" if name == "external_model" and change.agreed_by else ""
+    return ". ".join(part for part in (change.reason, agreed) if part)

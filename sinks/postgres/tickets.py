@@ -1,0 +1,109 @@
+"""Tickets as history: the newest state of each that was received or imported, found again by text, requester and address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from infra.runtime.postgres.pool import Pool
+from infra.runtime.postgres.tenant import Connection, tenant_transaction
+from infra.runtime.stream.record import Position
+from schemas.events import Ticket, TicketKind, TicketReceived
+from schemas.network_names import addresses
+from sinks.postgres.search_terms import exact_tokens
+
+IMPORTED = -1
+"""Offset of a ticket that came by import: any event about it is newer."""
+CLOSED_STATES = frozenset({"closed", "resolved"})
+
+
+@dataclass(frozen=True, slots=True)
+class TicketState:
+    """The newest content that was received of a ticket, and where that stood."""
+
+    newest_hash: str
+    newest_offset: int
+
+
+_STORE = """
+INSERT INTO tickets AS kept (tenant_id, ticket_id, subject, description, requester_key, requester_name, site, end_customer,
+    category, priority, status, resolution, ticket_created_at, ticket_updated_at, solved_at, content_hash, record_offset, event_id,
+    exact_tokens)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+ON CONFLICT (tenant_id, ticket_id) DO UPDATE SET subject = excluded.subject, description = excluded.description,
+    requester_key = excluded.requester_key, requester_name = excluded.requester_name, site = coalesce(excluded.site, kept.site),
+    end_customer = coalesce(excluded.end_customer, kept.end_customer), category = excluded.category, priority = excluded.priority,
+    status = excluded.status, resolution = coalesce(nullif(excluded.resolution, ''), kept.resolution),
+    ticket_created_at = coalesce(excluded.ticket_created_at, kept.ticket_created_at),
+    ticket_updated_at = coalesce(excluded.ticket_updated_at, kept.ticket_updated_at), solved_at = excluded.solved_at,
+    content_hash = excluded.content_hash, record_offset = excluded.record_offset, event_id = excluded.event_id,
+    exact_tokens = excluded.exact_tokens, updated_at = now()
+WHERE kept.record_offset <= excluded.record_offset
+RETURNING ticket_id
+"""
+_STATE = "SELECT content_hash, record_offset FROM tickets WHERE tenant_id = $1 AND ticket_id = $2"
+_FORGET_ADDRESSES = "DELETE FROM ticket_addresses WHERE tenant_id = $1 AND ticket_id = $2"
+_ADDRESSES = "INSERT INTO ticket_addresses (tenant_id, address, ticket_id) SELECT $1, unnest($3::inet[]), $2 ON CONFLICT DO NOTHING"
+
+
+class Tickets:
+    """Raises PostgresUnavailable when PostgreSQL is away."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def store(self, event: TicketReceived, position: Position) -> TicketState:
+        """Keep the ticket as history, with its resolution when it is closed. An older event never overwrites a newer one."""
+        where = (event.tenant_id, event.ticket_id)
+        async with tenant_transaction(self._pool, event.tenant_id) as connection:
+            await keep(
+                connection, event.tenant_id, event.ticket, Kept(position.offset, event.event_id, _solved_at(event))
+            )
+            row = await connection.fetchrow(_STATE, *where)
+        if row is None:
+            raise LookupError("a ticket that was just stored is gone: its tenant was erased meanwhile")
+        return TicketState(row["content_hash"], row["record_offset"])
+
+    async def newest(self, tenant_id: str, ticket_id: str) -> tuple[str, int] | None:
+        """Hash and offset of the newest content that was received of a ticket; None if none is known."""
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            row = await connection.fetchrow(_STATE, tenant_id, ticket_id)
+        return (row["content_hash"], row["record_offset"]) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a state of a ticket comes from, and when the ticket was solved, if it is."""
+
+    offset: int = IMPORTED
+    event_id: str | None = None
+    solved_at: datetime | None = None
+
+
+async def keep(connection: Connection, tenant_id: str, ticket: Ticket, kept: Kept) -> bool:
+    """In the caller's tenant transaction; whether it was taken, i.e. nothing newer was there."""
+    requester = ticket.requester
+    text = f"{ticket.subject}\n{ticket.description}"
+    taken = await connection.fetchval(
+        _STORE, tenant_id, ticket.ticket_id, _clean(ticket.subject), _clean(ticket.description), requester.key if requester else "",
+        requester.name if requester else None, ticket.site, ticket.end_customer, ticket.category, ticket.priority, ticket.status,
+        _clean(ticket.resolution or ""), ticket.created_at, ticket.updated_at, kept.solved_at, ticket.content_hash, kept.offset,
+        kept.event_id, exact_tokens(f"{text}\n{ticket.resolution or ''}"),
+    )  # fmt: skip
+    if taken is None:
+        return False
+    await connection.execute(_FORGET_ADDRESSES, tenant_id, ticket.ticket_id)
+    if named := addresses(text):
+        await connection.execute(_ADDRESSES, tenant_id, ticket.ticket_id, list(named))
+    return True
+
+
+def _solved_at(event: TicketReceived) -> datetime | None:
+    ticket = event.ticket
+    closed = event.kind is TicketKind.CLOSED or (ticket.status or "").strip().lower() in CLOSED_STATES
+    return (ticket.updated_at or event.received_at) if closed else None
+
+
+def _clean(text: str) -> str:
+    """PostgreSQL's text can't hold NUL."""
+    return text.replace("\0", "")

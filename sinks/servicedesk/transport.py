@@ -1,0 +1,150 @@
+"""HTTP to a desk, within bounds, telling apart what matters for writing: nothing was sent, or the desk may have acted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from yarl import URL
+
+from schemas.reasons import Reason
+from sinks.servicedesk.addresses import AddressPolicy, BadDeskUrl, CheckedResolver, ForbiddenAddress
+from sinks.servicedesk.types import Refused, Unknown
+
+MAX_ANSWER_BYTES = 2 * 1024 * 1024
+MAX_CONNECTIONS = 256
+CHUNK_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds. `total` covers a whole call, from waiting for a connection to the last byte of the answer."""
+
+    connect: float = 5.0
+    total: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """`url` begins with a checked base URL; `form` is sent form-encoded."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A whole answer. `retry_after` is the header's text."""
+
+    status: int
+    body: bytes = field(repr=False)
+    content_type: str = ""
+    retry_after: str | None = None
+
+
+class Transport:
+    """One pool of connections for all desks of a process. Redirects are never followed, certificates always verified.
+
+    Use as `async with`, or call `close` at the end.
+    """
+
+    def __init__(
+        self, policy: AddressPolicy, *, times: Times | None = None, resolver: AbstractResolver | None = None
+    ) -> None:
+        self.policy = policy
+        self._times = times or Times()
+        self._resolver = resolver
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Transport:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections. Safe to call twice."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def exchange(self, call: HttpCall) -> Answered | Refused | Unknown:
+        """Send a call. `Refused(DESK_UNAVAILABLE)` if nothing was sent, `Unknown` if it was and no whole answer came."""
+        try:
+            self.policy.check_url(call.url)
+        except BadDeskUrl as error:
+            return Refused(Reason.DESK_UNAVAILABLE, f"servicedesk_base_url: {error}")
+        progress = SimpleNamespace(sent=False)
+        try:
+            return await self._send(call, progress)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            if progress.sent:
+                return Unknown(f"{call.method} was sent, but no whole answer came: {_named(error)}")
+            return Refused(Reason.DESK_UNAVAILABLE, _not_sent(error))
+
+    async def _send(self, call: HttpCall, progress: SimpleNamespace) -> Answered | Unknown:
+        async with self._opened().request(
+            call.method,
+            URL(call.url, encoded=True).update_query(dict(call.query)),
+            headers=dict(call.headers),
+            data=call.form,
+            allow_redirects=False,
+            trace_request_ctx=progress,
+        ) as response:
+            body = bytearray()
+            async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    response.close()
+                    return Unknown(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+            return Answered(response.status, bytes(body), response.content_type, response.headers.get("Retry-After"))
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(
+                total=self._times.total, connect=2 * self._times.connect, sock_connect=self._times.connect
+            )
+            connector = aiohttp.TCPConnector(
+                resolver=CheckedResolver(self.policy, self._resolver), limit=MAX_CONNECTIONS
+            )
+            # A cookie jar would carry one tenant's session over to another tenant of the same host.
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[_noting_what_was_sent()],
+                auto_decompress=True,
+            )
+        return self._session
+
+
+def _noting_what_was_sent() -> aiohttp.TraceConfig:
+    async def sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
+        context.trace_request_ctx.sent = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(sent)
+    return trace
+
+
+def _not_sent(error: BaseException) -> str:
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, ForbiddenAddress):
+        return f"servicedesk_base_url: {cause}. Give an address that is reachable from the internet"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the desk's name can't be resolved: {_named(cause)}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+        return f"the desk's certificate or TLS set-up is not accepted: {_named(error)}"
+    return f"the desk can't be reached: {_named(cause)}"
+
+
+def _named(error: BaseException) -> str:
+    text = str(error)[:200]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

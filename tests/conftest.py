@@ -1,0 +1,87 @@
+"""One real Kafka and one real PostgreSQL a session, shared by all integration tests, which keep apart by tenant or topic prefix."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from infra.ops.local.kafka import KafkaBroker, MissingTool
+from infra.ops.local.postgres import EmbeddedPostgres
+from infra.ops.local.stack.database import DATABASE, prepare_database, service_dsns
+from infra.ops.local.stack.secrets import LocalSecrets
+from infra.runtime.kafka.topics import ensure_topics
+
+PARTITIONS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class MigratedDatabase:
+    """`dsn` is the superuser's, `dsns` by service: each with the service's own role."""
+
+    dsn: str
+    dsns: dict[str, str]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that kill or count what others share come last."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
+
+def missing_tool(error: MissingTool) -> NoReturn:
+    """Skips with the tool's name; in CI nothing may be missing."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(str(error), pytrace=False)
+    pytest.skip(f"{error.tool} is missing: {error}")
+
+
+@pytest.fixture(scope="session")
+def session_dir() -> Iterator[Path]:
+    """A folder with a short path: a Unix socket's path has at most 107 characters."""
+    folder = Path(tempfile.mkdtemp(prefix="ts-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def kafka_broker(session_dir: Path) -> AsyncIterator[KafkaBroker]:
+    """The session's broker itself, for tests marked `alone` that stop or freeze it and leave it running."""
+    broker = KafkaBroker(session_dir / "kafka")
+    try:
+        await broker.start()
+    except MissingTool as error:
+        missing_tool(error)
+    yield broker
+    await broker.stop()
+
+
+@pytest.fixture(scope="session")
+async def kafka(kafka_broker: KafkaBroker) -> str:
+    """Bootstrap servers of a real Kafka without topics; `topics` has them."""
+    return kafka_broker.bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+async def topics(kafka: str) -> str:
+    """Bootstrap servers of the same Kafka, with all topics, unprefixed, of 16 partitions."""
+    client: dict[str, Any] = {"bootstrap.servers": kafka}
+    await ensure_topics(client, prefix="", partitions=PARTITIONS, single_node=True)
+    return kafka
+
+
+@pytest.fixture(scope="session")
+async def postgres(session_dir: Path) -> AsyncIterator[MigratedDatabase]:
+    """A real PostgreSQL, migrated, with passwords that are checked."""
+    server = EmbeddedPostgres(session_dir / "postgres")
+    await server.start()
+    await server.ensure_database(DATABASE)
+    dsn, secrets = server.dsn(database=DATABASE), LocalSecrets(session_dir / "secrets")
+    await prepare_database(dsn, secrets, {})
+    yield MigratedDatabase(dsn, service_dsns(dsn, secrets, {}))
+    await server.stop()

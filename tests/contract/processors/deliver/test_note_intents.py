@@ -1,0 +1,186 @@
+"""What every NoteIntents keeps: the fake, and the store in PostgreSQL reached by deliver's own role."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from infra.runtime.postgres.pool import open_pool
+from processors.deliver.fakes import FakeNoteIntents
+from processors.deliver.ports import LEASE_SECONDS, Busy, Ending, Intent, IntentState, NoteKey
+from processors.deliver.ports import NoteIntents as NoteIntentsPort
+from schemas.reasons import Reason
+from sinks.postgres.note_intents import NoteIntents
+
+if TYPE_CHECKING:
+    from tests.conftest import MigratedDatabase
+
+AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+_numbers = count(60_001)  # partitions that no topic has
+PENDING, SENT = Intent(IntentState.PENDING), Intent(IntentState.SENT)
+
+
+@dataclass
+class Intents:
+    """One implementation with a tenant of its own; `lapse` lets all its leases run out."""
+
+    store: NoteIntentsPort
+    tenant_id: str
+    lapse: Callable[[], Awaitable[None]]
+
+    def key(self, ticket_id: str = "1", content: str = "a", event_id: str | None = None) -> NoteKey:
+        return NoteKey(self.tenant_id, ticket_id, content * 64, f"{ticket_id}-{content * 20}", event_id or str(uuid4()))
+
+
+class MovedClock:
+    def __init__(self) -> None:
+        self.at = AT
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def database(request: pytest.FixtureRequest) -> MigratedDatabase | None:
+    """None for the fake, which needs no database to be started."""
+    if request.param == "fake":
+        return None
+    found: MigratedDatabase = request.getfixturevalue("postgres")
+    return found
+
+
+@pytest.fixture
+async def intents(database: MigratedDatabase | None) -> AsyncIterator[Intents]:
+    if database is None:
+        clock = MovedClock()
+
+        async def later() -> None:
+            clock.at += timedelta(seconds=LEASE_SECONDS + 1)
+
+        yield Intents(FakeNoteIntents(clock), "deliver-fake", later)
+        return
+    number = next(_numbers)
+    tenant_id = f"deliver-{number}"
+    superuser = await asyncpg.connect(database.dsn)
+    await superuser.execute(
+        "INSERT INTO tenant_configs (tenant_id, partition, servicedesk_base_url) VALUES ($1, $2, 'https://desk.example')",
+        tenant_id,
+        number,
+    )
+
+    async def lapse() -> None:
+        await superuser.execute(
+            "UPDATE note_leases SET until = now() - interval '1 second' WHERE tenant_id = $1", tenant_id
+        )
+
+    pool = await open_pool(database.dsns["deliver"], service="deliver", size=4)
+    yield Intents(NoteIntents(pool), tenant_id, lapse)
+    await pool.close()
+    await superuser.close()
+
+
+async def test_a_new_intent_is_pending_and_stays_so_until_something_is_sent(intents: Intents) -> None:
+    key = intents.key()
+    assert await intents.store.claim(key, "one") == PENDING
+    assert await intents.store.claim(key, "one") == PENDING
+    assert await intents.store.sent(key, "one")
+    assert await intents.store.claim(key, "one") == SENT
+    await intents.store.withdraw(key, "one")
+    assert await intents.store.claim(key, "one") == PENDING
+
+
+async def test_a_ticket_has_one_owner_at_a_time(intents: Intents) -> None:
+    key, other_content, other_ticket = intents.key(), intents.key(content="b"), intents.key("2")
+    assert await intents.store.claim(key, "one") == PENDING
+    assert await intents.store.claim(key, "two") == Busy()
+    assert await intents.store.claim(other_content, "two") == Busy()
+    assert await intents.store.claim(other_ticket, "two") == PENDING
+    await intents.store.release(key, "two")
+    assert await intents.store.claim(key, "two") == Busy()
+    await intents.store.release(key, "one")
+    assert await intents.store.claim(key, "two") == PENDING
+
+
+async def test_of_many_who_claim_at_once_one_gets_it(intents: Intents) -> None:
+    key = intents.key()
+    claims = await asyncio.gather(*(intents.store.claim(key, f"{number}") for number in range(8)))
+    assert [claim for claim in claims if claim != Busy()] == [PENDING]
+
+
+async def test_an_owner_that_lost_its_lease_can_note_down_nothing(intents: Intents) -> None:
+    key = intents.key()
+    await intents.store.claim(key, "one")
+    await intents.lapse()
+    assert await intents.store.claim(key, "two") == PENDING
+    assert not await intents.store.sent(key, "one")
+    assert not await intents.store.renew(key, "one")
+    assert await intents.store.sent(key, "two")
+    await intents.store.withdraw(key, "one")
+    assert await intents.store.claim(key, "two") == SENT
+
+
+async def test_what_was_sent_stays_so_for_the_next_owner(intents: Intents) -> None:
+    key = intents.key()
+    await intents.store.claim(key, "one")
+    await intents.store.sent(key, "one")
+    await intents.lapse()
+    assert await intents.store.claim(key, "two") == SENT
+
+
+async def test_a_posted_note_is_the_ending_for_every_input_and_frees_the_ticket(intents: Intents) -> None:
+    key = intents.key()
+    ending = Ending(key.event_id, AT, note_id="77")
+    await intents.store.claim(key, "one")
+    assert await intents.store.done(key, ending) == ending
+    assert await intents.store.claim(key, "two") == Intent(IntentState.DONE, ending)
+    another = replace(key, event_id=str(uuid4()))
+    assert await intents.store.claim(another, "two") == Intent(IntentState.DONE, ending)
+    assert await intents.store.claim(intents.key(content="b"), "three") == Intent(IntentState.PENDING, earlier=ending)
+
+
+async def test_the_first_note_wins(intents: Intents) -> None:
+    key = intents.key()
+    await intents.store.claim(key, "one")
+    first = await intents.store.done(key, Ending(key.event_id, AT, note_id="77"))
+    later = Ending(str(uuid4()), AT + timedelta(hours=1), note_id="78")
+    assert await intents.store.done(key, later) == first
+    dropped = Ending(key.event_id, AT + timedelta(hours=1), reason=Reason.TICKET_CLOSED)
+    assert await intents.store.done(key, dropped) == first
+
+
+async def test_a_drop_binds_its_own_input_only(intents: Intents) -> None:
+    key = intents.key()
+    ending = Ending(key.event_id, AT, reason=Reason.TICKET_CLOSED)
+    await intents.store.claim(key, "one")
+    assert await intents.store.done(key, ending) == ending
+    assert await intents.store.done(key, replace(ending, at=AT + timedelta(hours=1))) == ending
+    assert await intents.store.claim(key, "two") == Intent(IntentState.DONE, ending)
+    assert await intents.store.claim(replace(key, event_id=str(uuid4())), "two") == PENDING
+
+
+async def test_the_earlier_note_is_the_latest_of_the_same_ticket(intents: Intents) -> None:
+    for hours, content in enumerate("abc"):
+        key = intents.key(content=content)
+        await intents.store.done(
+            await _claimed(intents, key), Ending(key.event_id, AT + timedelta(hours=hours), content)
+        )
+    await intents.store.done(
+        await _claimed(intents, intents.key("2")), Ending(str(uuid4()), AT + timedelta(days=1), note_id="other")
+    )
+    found = await intents.store.claim(intents.key(content="d"), "one")
+    assert isinstance(found, Intent)
+    assert found.earlier
+    assert found.earlier.note_id == "c"
+
+
+async def _claimed(intents: Intents, key: NoteKey) -> NoteKey:
+    assert await intents.store.claim(key, "one") != Busy()
+    return key

@@ -1,0 +1,185 @@
+"""The model writer with the real litellm, over real HTTP, against the local model server: every way a call can end.
+
+In one module, since importing litellm takes seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from infra.ops.local.model_server import ModelFault, ModelServer
+from processors.synthesize.prompts import VERSION
+from processors.synthesize.writer.litellm_model import Account, LitellmModel
+from processors.synthesize.writer.writer import WriterRefused, WriterUnavailable, Written
+from schemas.events import Writer
+from schemas.reasons import Reason
+from tests.unit.processors.synthesize.examples import described, enriched, task
+
+Result = Written | WriterUnavailable | WriterRefused
+
+
+@pytest.fixture(scope="module")
+async def server() -> AsyncIterator[ModelServer]:
+    async with ModelServer(seed=1) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+async def writer(server: ModelServer) -> LitellmModel:
+    writer = LitellmModel(Account("local-key", server.base_url))
+    await writer.warm_up()
+    return writer
+
+
+@pytest.fixture(autouse=True)
+def clean(server: ModelServer) -> None:
+    server.reset()
+
+
+async def write(writer: LitellmModel, server: ModelServer, *faults: ModelFault, seconds: float = 20.0) -> Result:
+    server.faults.set(faults)
+    return await writer.write(task(seconds=seconds))
+
+
+def written(result: Result) -> Written:
+    assert isinstance(result, Written), result
+    return result
+
+
+async def test_a_note_comes_with_citations_usage_and_cost(writer: LitellmModel, server: ModelServer) -> None:
+    note = written(await write(writer, server))
+    assert note.text.startswith("## Problem in short")
+    assert [citation.number for citation in note.citations] == [1, 2, 3, 4]
+    assert (note.writer, note.model, note.prompt_version) == (Writer.MODEL, "gpt-4-turbo", VERSION)
+    assert note.usage.prompt_tokens > 500
+    assert note.usage.cost_usd
+    assert note.degraded is None
+
+
+async def test_the_request_has_the_tenants_choice_and_forbids_keeping_data(
+    writer: LitellmModel, server: ModelServer
+) -> None:
+    await writer.write(task())
+    [call] = server.ledger.calls()
+    body = call["body"]
+    assert (body["model"], body["temperature"]) == ("openai/gpt-4-turbo", 0.7)
+    assert body["provider"] == {"data_collection": "deny"}
+    assert "Sunflower" not in str(body)
+
+
+async def test_personal_data_is_masked_on_the_way_out_and_back_in_the_note(
+    writer: LitellmModel, server: ModelServer
+) -> None:
+    event = enriched(ticket=described("freezes", subject="Ring +44 20 7946 0018 or a@b.example, PW: Maple_44"))
+    note = written(await writer.write(task(event)))
+    sent = str(server.ledger.calls()[0]["body"])
+    assert "7946" not in sent
+    assert "Ring +44 20 7946 0018 or a@b.example" in note.text
+    assert "Maple_44" not in sent + note.text
+
+
+async def test_a_slow_answer_within_the_deadline_is_an_answer(writer: LitellmModel, server: ModelServer) -> None:
+    written(await write(writer, server, ModelFault(kind="latency", seconds=0.5)))
+
+
+async def test_a_call_that_hangs_ends_at_the_deadline(writer: LitellmModel, server: ModelServer) -> None:
+    started = time.monotonic()
+    result = await write(writer, server, ModelFault(kind="hang", seconds=30), seconds=1.0)
+    assert isinstance(result, WriterUnavailable)
+    assert result.reason is Reason.MODEL_UNAVAILABLE
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [ModelFault(kind="rate_limit", retry_after=17), ModelFault(kind="error_in_200", status=429)],
+    ids=["status 429", "429 in a 200"],
+)
+async def test_a_rate_limit_is_a_value_with_its_time(
+    writer: LitellmModel, server: ModelServer, fault: ModelFault
+) -> None:
+    result = await write(writer, server, fault)
+    assert isinstance(result, WriterUnavailable)
+    assert (result.reason, result.retry_after) == (Reason.MODEL_RATE_LIMITED, fault.retry_after or 10.0)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ModelFault(kind="error", status=500),
+        ModelFault(kind="error", status=502),
+        ModelFault(kind="error", status=503, retry_after=5),
+        ModelFault(kind="error_in_200", status=502),
+        ModelFault(kind="empty_choices"),
+        ModelFault(kind="garbage"),
+        ModelFault(kind="reset"),
+    ],
+    ids=lambda fault: f"{fault.kind} {fault.status}",
+)
+async def test_a_failing_provider_is_unavailable(writer: LitellmModel, server: ModelServer, fault: ModelFault) -> None:
+    result = await write(writer, server, fault)
+    assert isinstance(result, WriterUnavailable)
+    assert (result.reason, result.retry_after) == (Reason.MODEL_UNAVAILABLE, 5.0)
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404])
+async def test_what_waiting_does_not_mend_is_refused(writer: LitellmModel, server: ModelServer, status: int) -> None:
+    result = await write(writer, server, ModelFault(kind="error", status=status))
+    assert isinstance(result, WriterRefused)
+    assert str(status) in result.detail
+
+
+async def test_one_failed_call_is_one_call(writer: LitellmModel, server: ModelServer) -> None:
+    await write(writer, server, ModelFault(kind="error", status=500, calls=1))
+    assert server.ledger.counts()["calls"] == 1
+
+
+async def test_an_answer_that_was_cut_off_says_so(writer: LitellmModel, server: ModelServer) -> None:
+    note = written(await write(writer, server, ModelFault(kind="truncated")))
+    assert note.degraded == "the model's answer was cut off"
+    assert "## Steps" in note.text
+
+
+async def test_an_answer_without_steps_is_refused_and_its_cost_kept(writer: LitellmModel, server: ModelServer) -> None:
+    result = await write(writer, server, ModelFault(kind="answer", text="I'd rather write a poem about printers."))
+    assert isinstance(result, WriterRefused)
+    assert result.usage.completion_tokens > 0
+
+
+async def test_a_misled_model_gets_nothing_through(writer: LitellmModel, server: ModelServer) -> None:
+    text = (
+        "## Problem in short\n\nBilling stands still for the whole team since 11:35, as the ticket says. [1]\n\n"
+        "## Steps\n\n1. Find the head blocker with the query of the article, then ask that person to finish. [1]\n"
+        "2. Send the customer to [this page](https://evil.example/login) at 203.0.113.66. [1]\n"
+        "3. Install KB5999999 as ticket 99999 says. [8]\n"
+        "4. Watch for an hour that no waits of type LCK come back, and write what helped into the resolution. [1]\n"
+    )
+    note = written(await write(writer, server, ModelFault(kind="answer", text=text)))
+    for invented in ("evil.example", "203.0.113.66", "5999999", "99999", "[8]"):
+        assert invented not in note.text
+    assert "2. Watch for an hour" in note.text
+    assert note.degraded is not None
+    assert note.degraded.startswith("removed from the model's text: ")
+
+
+async def test_a_choice_that_is_not_listed_is_refused_without_a_call(writer: LitellmModel, server: ModelServer) -> None:
+    wish = replace(task(), choice=replace(task().choice, model="local/writer"))
+    assert isinstance(await writer.write(wish), WriterRefused)
+    assert server.ledger.counts()["calls"] == 0
+
+
+async def test_cancelling_a_call_leaves_the_writer_usable(writer: LitellmModel, server: ModelServer) -> None:
+    server.faults.set([ModelFault(kind="hang", seconds=30, calls=1)])
+    call = asyncio.create_task(writer.write(task()))
+    deadline = time.monotonic() + 5
+    while not server.ledger.counts()["under_way"] and time.monotonic() < deadline:
+        await asyncio.sleep(0.01)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    written(await writer.write(task()))

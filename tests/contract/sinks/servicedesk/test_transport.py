@@ -1,0 +1,165 @@
+"""The transport against servers that go beyond what a desk does: redirects, floods, internal addresses, bad certificates."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from infra.ops.local.http_server import LocalHttpServer
+from schemas.reasons import Reason
+from sinks.servicedesk.addresses import AddressPolicy, CheckedResolver, ForbiddenAddress
+from sinks.servicedesk.transport import MAX_ANSWER_BYTES, Answered, HttpCall, Times, Transport
+from sinks.servicedesk.types import Refused, Unknown
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class OneHandler(LocalHttpServer):
+    """Answers everything with one handler."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handler: Handler | None = None
+        self.seen: list[web.Request] = []
+
+    def application(self) -> web.Application:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        return app
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        self.seen.append(request)
+        assert self.handler
+        return await self.handler(request)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[OneHandler]:
+    async with OneHandler() as server:
+        yield server
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[Transport]:
+    async with Transport(AddressPolicy(local=True), times=Times(connect=1, total=1)) as transport:
+        yield transport
+
+
+def post(url: str) -> HttpCall:
+    return HttpCall("POST", url, {}, form={"input_data": "{}"})
+
+
+async def test_a_redirect_is_not_followed(server: OneHandler, transport: Transport) -> None:
+    async def elsewhere(_: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound(f"{server.url}/elsewhere")
+
+    server.handler = elsewhere
+    answer = await transport.exchange(post(f"{server.url}/x"))
+    assert isinstance(answer, Answered)
+    assert answer.status == 302
+    assert len(server.seen) == 1
+
+
+async def test_an_answer_without_end_is_cut_off(server: OneHandler, transport: Transport) -> None:
+    async def flood(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(100):
+            await response.write(b"x" * 65536)
+        return response
+
+    server.handler = flood
+    assert await transport.exchange(post(server.url)) == Unknown(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+
+
+async def test_a_small_answer_that_unpacks_to_a_large_one_is_cut_off_too(
+    server: OneHandler, transport: Transport
+) -> None:
+    async def bomb(_: web.Request) -> web.StreamResponse:
+        response = web.Response(body=b"\0" * 50_000_000)
+        response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    server.handler = bomb
+    async with Transport(AddressPolicy(local=True), times=Times(connect=5, total=20)) as patient:
+        assert isinstance(await patient.exchange(HttpCall("GET", server.url, {})), Unknown)
+
+
+async def test_a_drip_of_bytes_ends_in_time(server: OneHandler, transport: Transport) -> None:
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(100):
+            await response.write(b" ")
+            await server.pause(0.1)
+        return response
+
+    server.handler = drip
+    started = asyncio.get_running_loop().time()
+    assert isinstance(await transport.exchange(post(server.url)), Unknown)
+    assert asyncio.get_running_loop().time() - started < 3
+
+
+async def test_cookies_of_one_tenant_do_not_reach_the_next(server: OneHandler, transport: Transport) -> None:
+    async def cookie(_: web.Request) -> web.StreamResponse:
+        response = web.Response(text="{}")
+        response.set_cookie("session", "of tenant a")
+        return response
+
+    server.handler = cookie
+    url = server.url.replace("127.0.0.1", "localhost")  # no client keeps cookies of bare addresses
+    assert isinstance(await transport.exchange(post(url)), Answered)
+    await transport.exchange(post(url))
+    assert "Cookie" not in server.seen[1].headers
+
+
+async def test_an_internal_address_is_never_spoken_to(server: OneHandler) -> None:
+    async with Transport(AddressPolicy(local=False)) as strict:
+        for url in (server.url, server.url.replace("http:", "https:"), "https://169.254.169.254/latest"):
+            result = await strict.exchange(post(url))
+            assert isinstance(result, Refused)
+            assert result.reason is Reason.DESK_UNAVAILABLE
+    assert server.seen == []
+
+
+async def test_a_name_that_leads_inside_is_never_spoken_to(server: OneHandler) -> None:
+    port = server.url.rsplit(":", 1)[1]
+    async with Transport(AddressPolicy(local=False), resolver=Resolver("127.0.0.1")) as strict:
+        result = await strict.exchange(post(f"https://desk.example:{port}/"))
+    assert isinstance(result, Refused)
+    assert "only internal addresses" in result.detail
+    assert server.seen == []
+
+
+async def test_http_where_tls_is_expected_is_not_sent_anything(server: OneHandler, transport: Transport) -> None:
+    result = await transport.exchange(post(server.url.replace("http:", "https:")))
+    assert isinstance(result, Refused)
+    assert server.seen == []
+
+
+class Resolver(AbstractResolver):
+    def __init__(self, *addresses: str) -> None:
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None:
+        return None
+
+
+async def test_only_public_addresses_of_a_name_are_connected_to() -> None:
+    resolver = CheckedResolver(AddressPolicy(), Resolver("10.0.0.1", "93.184.216.34", "::1"))
+    assert [result["host"] for result in await resolver.resolve("desk.example", 443)] == ["93.184.216.34"]
+    with pytest.raises(ForbiddenAddress, match="only internal addresses"):
+        await CheckedResolver(AddressPolicy(), Resolver("127.0.0.1")).resolve("desk.example", 443)

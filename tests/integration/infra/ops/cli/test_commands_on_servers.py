@@ -1,0 +1,189 @@
+"""The operator's commands on a real PostgreSQL and a real Kafka, each as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+import sys
+from base64 import b64decode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+import pytest
+
+from infra.runtime.keys.rings import new_ring_key
+
+PROGRAM = "import sys; from infra.ops.cli.main import run; sys.exit(run(sys.argv[1:]))"
+
+
+class Database(Protocol):
+    dsns: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def value(self) -> dict[str, Any]:
+        assert self.code == 0, self.err
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    environment: dict[str, str]
+
+    async def __call__(self, *words: str) -> Ran:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", PROGRAM, *words,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            env=self.environment,
+        )  # fmt: skip
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        assert b"Traceback" not in err, err.decode()
+        return Ran(process.returncode or 0, out.decode(), err.decode())
+
+
+@pytest.fixture(name="ticketstream", scope="module")
+def command_line(postgres: Database, topics: str, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    own = {
+        "KAFKA_BOOTSTRAP_SERVERS": topics,
+        "DATABASE_URL_OPERATOR": postgres.dsns["operator"],
+        "TICKETSTREAM_STATE_DIR": str(tmp_path_factory.mktemp("no-stack")),
+        "TICKETSTREAM_PUBLIC_URL": "https://tickets.example.com",
+        "TICKETSTREAM_WEBHOOK_KEYS": new_ring_key("w1"),
+        "TICKETSTREAM_CREDENTIAL_KEYS": new_ring_key("c1"),
+        "TICKETSTREAM_OPERATOR": "Test Operator",
+    }
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return CommandLine({**kept, **own})
+
+
+async def new_tenant(ticketstream: CommandLine, tmp_path: Path, *words: str) -> dict[str, Any]:
+    key = tmp_path / "desk.key"
+    key.write_text("desk-key\n")
+    tenant_id = f"msp-{uuid4().hex[:8]}"
+    ran = await ticketstream(
+        "tenant", "create", tenant_id, "--servicedesk-url", "https://desk.example.com",
+        "--servicedesk-key-file", str(key), *words, "--json",
+    )  # fmt: skip
+    return ran.value
+
+
+async def test_a_new_tenant_has_all_that_its_desk_needs(ticketstream: CommandLine, tmp_path: Path) -> None:
+    made = await new_tenant(ticketstream, tmp_path, "--set", "max_concurrent_jobs=9")
+    assert made["webhook_url"] == f"https://tickets.example.com/api/v1/webhooks/{made['tenant_id']}"
+    raw = b64decode(made["webhook_secret"].removeprefix("whsec_")).decode()
+    assert len(raw) == 43 and raw.isprintable() and raw.isascii() and raw == made["webhook_key"]
+
+    shown = (await ticketstream("tenant", "show", made["tenant_id"], "--json")).value
+    assert (shown["max_concurrent_jobs"], shown["partition"], shown["enabled"]) == (9, made["partition"], True)
+    assert raw not in json.dumps(shown) and "desk-key" not in json.dumps(shown)
+    listed = (await ticketstream("tenant", "list", "--json")).value["tenants"]
+    assert [one["partition"] for one in listed if one["tenant_id"] == made["tenant_id"]] == [made["partition"]]
+
+
+async def test_a_tenant_that_is_there_is_refused_in_one_line(ticketstream: CommandLine, tmp_path: Path) -> None:
+    made = await new_tenant(ticketstream, tmp_path)
+    ran = await ticketstream(
+        "tenant", "create", made["tenant_id"], "--servicedesk-url", "https://desk.example.com",
+        "--servicedesk-key-file", str(tmp_path / "desk.key"),
+    )  # fmt: skip
+    assert ran.code == 1 and len(ran.err.splitlines()) == 1 and "already" in ran.err
+
+
+@pytest.mark.parametrize("setting", ["max_concurrent_jobs=51", "gpt4_temperature=hot", "no_such=1", "gpt4_model=llama"])
+async def test_settings_out_of_range_are_wrong_use(ticketstream: CommandLine, tmp_path: Path, setting: str) -> None:
+    made = await new_tenant(ticketstream, tmp_path)
+    before = (await ticketstream("tenant", "show", made["tenant_id"], "--json")).value
+    ran = await ticketstream("tenant", "set", made["tenant_id"], "enhancement_timeout_seconds=60", setting)
+    assert ran.code == 2 and setting.partition("=")[0] in ran.err
+    assert (await ticketstream("tenant", "show", made["tenant_id"], "--json")).value == before
+
+
+async def test_an_outside_model_needs_somebody_who_agreed(ticketstream: CommandLine, tmp_path: Path) -> None:
+    made = await new_tenant(ticketstream, tmp_path)
+    assert (await ticketstream("tenant", "set", made["tenant_id"], "external_model=true")).code == 2
+    agreed = ("--agreed-by", "Head of Service", "--reason", "contract of May")
+    ran = await ticketstream("tenant", "set", made["tenant_id"], "external_model=true", *agreed, "--json")
+    assert ran.value["settings"]["external_model"] is True
+
+
+async def test_a_desk_without_tls_is_for_the_local_stack_only(ticketstream: CommandLine, tmp_path: Path) -> None:
+    key = tmp_path / "desk.key"
+    key.write_text("k")
+    words = (
+        "tenant",
+        "create",
+        "msp-plain",
+        "--servicedesk-url",
+        "http://10.0.0.1",
+        "--servicedesk-key-file",
+        str(key),
+    )
+    ran = await ticketstream(*words)
+    assert ran.code == 2 and "https" in ran.err
+
+
+async def test_a_tenant_can_be_disabled_and_enabled(ticketstream: CommandLine, tmp_path: Path) -> None:
+    made = await new_tenant(ticketstream, tmp_path)
+    for command, enabled in (("disable", False), ("enable", True)):
+        assert (await ticketstream("tenant", command, made["tenant_id"], "--json")).value["enabled"] is enabled
+
+
+async def test_a_token_is_shown_once_and_ends_when_revoked(ticketstream: CommandLine, tmp_path: Path) -> None:
+    tenant_id = (await new_tenant(ticketstream, tmp_path))["tenant_id"]
+    made = (await ticketstream("token", "create", tenant_id, "--scope", "feedback:read", "--json")).value
+    assert made["token"].startswith("tst_") and made["scopes"] == ["feedback:read"]
+    listed = await ticketstream("token", "list", tenant_id, "--json")
+    assert made["token"] not in listed.out and listed.value["tokens"][0]["token_id"] == made["token_id"]
+    assert (await ticketstream("token", "revoke", tenant_id, made["token_id"])).code != 0  # nobody there to say yes
+    assert (await ticketstream("token", "revoke", tenant_id, made["token_id"], "--yes", "--json")).value["revoked"]
+    assert (await ticketstream("token", "create", tenant_id, "--scope", "everything")).code == 2
+    assert (await ticketstream("token", "create", "no-such-tenant")).code == 1
+
+
+async def test_keys_are_made_private_and_published_with_a_head_start(ticketstream: CommandLine, tmp_path: Path) -> None:
+    first, second = tmp_path / "one.pem", tmp_path / "two.pem"
+    made = (await ticketstream("key", "create", "synthesize", "--out", str(first), "--json")).value
+    assert stat.S_IMODE(first.stat().st_mode) == 0o600
+    rotated = (await ticketstream("key", "rotate", "synthesize", "--out", str(second), "--json")).value
+    assert rotated["not_before"] > made["not_before"] and rotated["key_id"] != made["key_id"]
+    assert (await ticketstream("key", "create", "synthesize", "--out", str(first))).code == 2  # never overwritten
+    assert (await ticketstream("key", "revoke", made["key_id"], "--yes", "--json")).value["revoked"]
+    listed = {one["key_id"]: one for one in (await ticketstream("key", "list", "--json")).value["keys"]}
+    assert listed[made["key_id"]]["revoked_at"] and not listed[rotated["key_id"]]["revoked_at"]
+    assert "PRIVATE" not in json.dumps(listed)
+
+
+async def test_an_import_is_all_or_nothing(ticketstream: CommandLine, tmp_path: Path) -> None:
+    tenant_id = (await new_tenant(ticketstream, tmp_path))["tenant_id"]
+    file = tmp_path / "inventory.csv"
+    header, good = "asset_id,hostname,address,kind\n", "A1,fw1,10.0.0.1,firewall\nA2,,10.0.0.0/24,subnet\n"
+    file.write_text(header + good + "A3,fw3,10.0.0.999,firewall\n")
+    ran = await ticketstream("inventory", "import", tenant_id, str(file))
+    assert ran.code == 1 and "inventory.csv:4: address" in ran.err and "nothing was imported" in ran.err
+    file.write_text(header + good)
+    done = (await ticketstream("inventory", "import", tenant_id, str(file), "--json")).value
+    assert (done["imported"], done["new"]) == (2, 2), "the good rows of the bad file were not imported before"
+    again = (await ticketstream("inventory", "import", tenant_id, str(file), "--json")).value
+    assert (again["imported"], again["new"]) == (2, 0)
+    assert (await ticketstream("inventory", "import", "no-such-tenant", str(file))).code == 1
+
+
+async def test_topics_that_are_right_stay_as_they_are(ticketstream: CommandLine) -> None:
+    report = (await ticketstream("topics", "ensure", "--single-node", "--json")).value
+    assert report["ok"] and report["created"] == [] and report["partitions"] == 16
+
+
+async def test_listing_dead_letters_and_following_notes_ends(ticketstream: CommandLine) -> None:
+    assert isinstance((await ticketstream("dead-letters", "list", "--json")).value["dead_letters"], list)
+    assert (await ticketstream("tail", "--from-beginning", "--seconds", "1")).code == 0

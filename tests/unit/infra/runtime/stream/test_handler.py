@@ -1,0 +1,394 @@
+"""Outcomes carried out: what is published, set aside or held, whatever a stage or the world does meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from infra.runtime.kafka.producer import PublishError
+from infra.runtime.postgres.availability import PostgresUnavailable
+from infra.runtime.stream import handler as handler_module
+from infra.runtime.stream.admission import Admission
+from infra.runtime.stream.fakes import FixedLimits, KeptEvents, KeptLetters, Limit, ManualClock, MemoryHolds
+from infra.runtime.stream.handler import EventHandler
+from infra.runtime.stream.hold_book import HoldBook
+from infra.runtime.stream.lanes import Done, Later, Verdict
+from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Outcome, Scope
+from infra.runtime.stream.record import Input, RawRecord
+from schemas.events import TicketEnriched
+from schemas.reasons import Reason
+from schemas.topics import Stage, Topic
+from schemas.wire_format import Codec, TooLarge
+from tests.unit.infra.runtime.stream.records import (
+    PARTITION,
+    TENANT,
+    TRACE,
+    KeyTable,
+    raw,
+    service_key,
+    ticket_received,
+    with_header,
+)
+
+Decision = Callable[[Input], Any]
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handler_module, "_jittered", lambda seconds: 0.001)
+
+
+class World:
+    """A handler of `enrich` among fakes. `decide` is called for every input and returns, or raises, what the stage would."""
+
+    def __init__(self) -> None:
+        self.clock, self.store = ManualClock(), MemoryHolds()
+        self.publisher, self.letters = KeptEvents(), KeptLetters()
+        self.limits = FixedLimits(Limit(TENANT, PARTITION))
+        self.keys = KeyTable(service_key("ingest")).directory(self.clock)
+        self.holds = HoldBook("enrich", self.store, self.clock)
+        self.inputs = list[Input]()
+        self.decide: Decision = lambda _: Drop(Reason.UNCHANGED)
+        self.owner = True
+        admission = Admission(Topic.TICKETS_RECEIVED, self.keys, self.limits, Codec())
+        self.handler = EventHandler(
+            Stage.ENRICH, self._process, admission, self.publisher, self.letters, self.holds, self.clock
+        )
+
+    async def _process(self, inputs: Input) -> Outcome:
+        self.inputs.append(inputs)
+        outcome = self.decide(inputs)
+        if asyncio.iscoroutine(outcome):
+            outcome = await outcome
+        return outcome  # type: ignore[no-any-return]
+
+    async def handle(self, record: RawRecord | None = None) -> Verdict:
+        return await asyncio.wait_for(self.handler.handle(record or raw(), lambda: self.owner), 5)
+
+    async def until_done(self, record: RawRecord | None = None, most: int = 20) -> int:
+        """Run as lanes would, each time when it is due; how many tries it took."""
+        for tries in range(1, most + 1):
+            verdict = await self.handle(record)
+            if isinstance(verdict, Done):
+                return tries
+            self.clock.advance(verdict.seconds)
+        raise AssertionError(f"not done after {most} tries")
+
+
+@pytest.fixture
+async def world() -> World:
+    world = World()
+    await world.keys.refresh()
+    return world
+
+
+def enriched(inputs: Input, text: str = "") -> TicketEnriched:
+    event = TicketEnriched.following(inputs.event, context=(), missing=(), took_ms={}, at=inputs.event.received_at)
+    return replace(event, ticket=replace(event.ticket, description=text)) if text else event
+
+
+def raising(error: BaseException) -> Decision:
+    def decide(_: Input) -> Outcome:
+        raise error
+
+    return decide
+
+
+async def nothing() -> None: ...
+
+
+async def test_emit_publishes_on_the_inputs_partition_and_then_runs_what_follows(world: World) -> None:
+    order = list[str]()
+
+    async def then() -> None:
+        order.append(f"then, after {len(world.publisher.published)} published")
+
+    world.decide = lambda inputs: Emit(enriched(inputs), then)
+    assert await world.handle() == Done()
+    (published,) = world.publisher.published
+    assert (published.topic, published.partition, published.traceparent) == (Topic.TICKETS_ENRICHED, PARTITION, TRACE)
+    assert published.event.input_id == "event-1"
+    assert order == ["then, after 1 published"]
+    assert world.letters.letters == []
+
+
+async def test_drop_publishes_nothing_and_runs_what_follows(world: World) -> None:
+    ran = list[int]()
+
+    async def then() -> None:
+        ran.append(1)
+
+    world.decide = lambda _: Drop(Reason.UNCHANGED, then=then)
+    assert await world.handle() == Done()
+    assert (world.publisher.published, ran) == ([], [1])
+
+
+async def test_drop_with_an_event_tells_readers_downstream(world: World) -> None:
+    world.decide = lambda inputs: Drop(Reason.SUPERSEDED, event=enriched(inputs))
+    assert await world.handle() == Done()
+    assert len(world.publisher.published) == 1
+
+
+@pytest.mark.parametrize("scope", Scope)
+async def test_hold_comes_back_later_in_its_scope(world: World, scope: Scope) -> None:
+    world.decide = lambda _: Hold(Reason.DESK_UNAVAILABLE, 30.0, scope)
+    assert await world.handle() == Later(30.0, scope)
+    await world.holds.flush()
+    (held,) = world.store.rows.values()
+    assert (held.reason, held.scope, held.ticket_id, held.event_id) == ("desk_unavailable", scope, "10042", "event-1")
+
+
+async def test_a_held_event_is_not_run_before_it_is_due(world: World) -> None:
+    world.decide = lambda _: Hold(Reason.DESK_UNAVAILABLE, 30.0)
+    await world.handle()
+    world.clock.advance(10)
+    assert await world.handle() == Later(20.0, Scope.LANE)
+    assert len(world.inputs) == 1
+    world.clock.advance(20)
+    world.decide = lambda inputs: Emit(enriched(inputs))
+    assert await world.handle() == Done()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kept"), [(1e300, 86400.0), (float("inf"), 86400.0), (float("nan"), 0.0), (-5, 0.0)]
+)
+async def test_no_retry_after_of_the_world_is_too_strange(world: World, seconds: float, kept: float) -> None:
+    world.decide = lambda _: Hold(Reason.DESK_RATE_LIMITED, seconds)
+    assert await world.handle() == Later(kept, Scope.LANE)
+
+
+async def test_a_stages_own_dead_letter_keeps_record_reason_and_trace(world: World) -> None:
+    world.decide = lambda _: DeadLetter(Reason.DESK_REFUSED, "404: no such request")
+    record = raw(offset=41)
+    assert await world.handle(record) == Done()
+    ((letter, partition),) = world.letters.letters
+    assert partition == PARTITION
+    assert (letter.reason, letter.error, letter.stage) == ("desk_refused", "404: no such request", "enrich")
+    assert (letter.tenant_id, letter.ticket_id, letter.original_event_id) == (TENANT, "10042", "event-1")
+    assert (letter.original_topic, letter.original_partition, letter.original_offset) == (
+        "tickets.received",
+        PARTITION,
+        41,
+    )
+    assert (letter.original_key, letter.original_value) == (record.key, record.value)
+    assert tuple((header.key, header.value) for header in letter.original_headers) == record.headers
+    assert letter.trace_id == TRACE.split("-")[1]
+    assert letter.attempts == 1
+
+
+async def test_the_same_record_gives_the_same_dead_letter(world: World) -> None:
+    world.decide = lambda _: DeadLetter(Reason.DESK_REFUSED, "no")
+    for offset in (41, 41, 42):
+        await world.handle(raw(offset=offset))
+    first, again, other = (letter.event_id for letter, _ in world.letters.letters)
+    assert first == again != other
+
+
+async def test_a_record_that_is_not_ours_is_set_aside_under_no_tenant_and_never_reaches_the_stage(world: World) -> None:
+    assert await world.handle(with_header(raw(), "ce_subject", b"10043")) == Done()
+    ((letter, _),) = world.letters.letters
+    assert (letter.reason, letter.tenant_id, letter.ticket_id) == ("bad_signature", "", "")
+    assert (letter.original_event_id, letter.trace_id, world.inputs) == (None, None, [])
+
+
+async def test_a_handler_that_raises_gets_two_more_tries_and_then_its_traceback_is_kept(world: World) -> None:
+    world.decide = raising(ZeroDivisionError("the bug itself"))
+    first, second = await world.handle(), None
+    assert isinstance(first, Later) and first.scope is Scope.TICKET
+    started = world.clock.now()
+    world.clock.advance(first.seconds)
+    second = await world.handle()
+    assert isinstance(second, Later) and second.seconds > first.seconds
+    world.clock.advance(second.seconds)
+    assert await world.handle() == Done()
+    assert len(world.inputs) == 3
+    ((letter, _),) = world.letters.letters
+    assert (letter.reason, letter.attempts, letter.tenant_id) == ("internal_error", 3, TENANT)
+    assert "ZeroDivisionError: the bug itself" in letter.error and "in decide" in letter.error
+    assert letter.first_failed_at == started
+    assert letter.last_failed_at == started + timedelta(seconds=first.seconds + second.seconds)
+
+
+async def test_a_handler_that_raises_twice_and_then_works_leaves_no_trace(world: World) -> None:
+    faults = [ValueError("1"), ValueError("2")]
+
+    def decide(inputs: Input) -> Outcome:
+        if faults:
+            raise faults.pop()
+        return Emit(enriched(inputs))
+
+    world.decide = decide
+    assert await world.until_done() == 3
+    assert (len(world.publisher.published), world.letters.letters, world.holds.count) == (1, [], 0)
+
+
+async def test_tries_are_counted_by_event(world: World) -> None:
+    world.decide = raising(ValueError())
+    for offset in range(3):
+        assert isinstance(await world.handle(raw(ticket_received(offset, ticket_id=str(offset)), offset=offset)), Later)
+    assert world.letters.letters == []
+
+
+async def test_what_is_no_outcome_is_a_bug_like_any_other(world: World) -> None:
+    world.decide = lambda _: None
+    assert await world.until_done() == 3
+    ((letter, _),) = world.letters.letters
+    assert letter.reason == "internal_error" and "NoneType" in letter.error
+
+
+async def test_a_cancellation_that_leaks_from_inside_a_stage_is_a_bug_like_any_other(world: World) -> None:
+    async def decide() -> Outcome:
+        inner = asyncio.ensure_future(asyncio.sleep(60))
+        inner.cancel()
+        await inner
+        raise AssertionError("unreachable")
+
+    world.decide = lambda _: decide()
+    assert await world.until_done() == 3
+    assert [letter.reason for letter, _ in world.letters.letters] == ["internal_error"]
+
+
+async def test_a_cancellation_of_the_handler_itself_is_obeyed(world: World) -> None:
+    world.decide = lambda _: asyncio.sleep(60)
+    task = asyncio.ensure_future(world.handler.handle(raw(), lambda: True))
+    while not world.inputs:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert world.holds.count == 0
+
+
+async def test_postgres_being_away_is_a_hold_and_never_a_dead_letter(world: World) -> None:
+    world.decide = raising(PostgresUnavailable("connection refused"))
+    for _ in range(10):
+        verdict = await world.handle()
+        assert isinstance(verdict, Later) and verdict.scope is Scope.LANE
+        world.clock.advance(verdict.seconds)
+    held = world.holds.find(raw().position)
+    assert held is not None and (held.reason, held.attempts) == ("database_unavailable", 10)
+    assert world.letters.letters == []
+
+
+async def test_publishing_is_tried_until_kafka_acknowledges(world: World) -> None:
+    world.decide = lambda inputs: Emit(enriched(inputs), nothing)
+    world.publisher.failures = [PublishError("timed out")] * 5
+    assert await world.handle() == Done()
+    assert (world.publisher.calls, len(world.publisher.published), len(world.inputs)) == (6, 1, 1)
+
+
+async def test_what_follows_waits_for_postgres_and_nothing_is_published_twice(world: World) -> None:
+    faults = [PostgresUnavailable("away")] * 3
+
+    async def then() -> None:
+        if faults:
+            raise faults.pop()
+
+    world.decide = lambda inputs: Emit(enriched(inputs), then)
+    assert await world.handle() == Done()
+    assert (faults, len(world.publisher.published)) == ([], 1)
+
+
+@pytest.mark.parametrize("where", ["publishing", "what follows"])
+async def test_a_bug_behind_the_decision_stops_no_stage_either(world: World, where: str) -> None:
+    async def then() -> None:
+        if where == "what follows":
+            raise KeyError("a bug")
+
+    world.decide = lambda inputs: Emit(enriched(inputs), then)
+    if where == "publishing":
+        world.publisher.failures = [UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")] * 3
+    assert await world.until_done() == 3
+    ((letter, _),) = world.letters.letters
+    assert letter.reason == "internal_error" and "Traceback" in letter.error and letter.tenant_id == TENANT
+
+
+async def test_an_output_above_256_kib_is_a_dead_letter(world: World) -> None:
+    world.publisher.failures = [TooLarge("300000 bytes, at most 262144 are allowed")]
+    world.decide = lambda inputs: Emit(enriched(inputs))
+    assert await world.handle() == Done()
+    ((letter, _),) = world.letters.letters
+    assert letter.reason == "too_large" and "300000 bytes" in letter.error
+    assert world.publisher.published == []
+
+
+async def test_nothing_is_published_set_aside_or_held_after_the_revoke(world: World) -> None:
+    ran = list[int]()
+
+    async def then() -> None:
+        ran.append(1)
+
+    def revoked_then(make: Callable[[Input], Outcome]) -> Decision:
+        def decide(inputs: Input) -> Outcome:
+            world.owner = False
+            return make(inputs)
+
+        return decide
+
+    for make in (
+        lambda inputs: Emit(enriched(inputs), then),
+        lambda inputs: Drop(Reason.UNCHANGED, then=then),
+        lambda _: DeadLetter(Reason.DESK_REFUSED, "no"),
+        lambda _: Hold(Reason.DESK_UNAVAILABLE, 5.0),
+    ):
+        world.owner, world.decide = True, revoked_then(make)
+        assert await world.handle() == Done()
+    assert (world.publisher.calls, world.letters.letters, world.holds.count, ran) == (0, [], 0, [])
+
+
+async def test_a_revoke_ends_the_tries_to_publish(world: World) -> None:
+    world.decide = lambda inputs: Emit(enriched(inputs), nothing)
+
+    world.publisher.failures = [PublishError("timed out")] * 99
+    assert await world.handler.handle(raw(), lambda: world.publisher.calls < 3) == Done()
+    assert world.publisher.calls == 3
+
+
+async def test_the_dead_letter_is_tried_until_it_is_away_whatever_the_sink_raises(world: World) -> None:
+    world.decide = lambda _: DeadLetter(Reason.DESK_REFUSED, "no")
+    world.letters.failures = [PublishError("timed out"), RuntimeError("a bug in the sink"), OSError("reset")]
+    assert await world.handle() == Done()
+    assert len(world.letters.letters) == 1
+
+
+async def test_an_error_text_that_is_no_unicode_still_gets_away(world: World) -> None:
+    world.decide = lambda _: DeadLetter(Reason.DESK_REFUSED, "answered \ud800")
+    await world.handle()
+    ((letter, _),) = world.letters.letters
+    assert Codec().decode(Codec().encode(letter), Topic.DEAD_LETTERS) == letter
+
+
+async def test_a_record_above_1_mib_is_kept_by_hash_and_position(world: World) -> None:
+    record = replace(raw(), value=b"x" * (1024 * 1024 + 1))
+    await world.handle(record)
+    ((letter, _),) = world.letters.letters
+    assert (letter.original_value, letter.original_sha256) == (None, record.value_hash)
+
+
+async def test_the_event_that_fails_alone_is_set_aside_with_its_five_attempts(world: World) -> None:
+    world.decide = lambda inputs: (
+        Hold(Reason.DESK_UNAVAILABLE, 1.0, Scope.TICKET) if inputs.event.ticket_id == "bad" else Emit(enriched(inputs))
+    )
+    bad = raw(ticket_received(99, ticket_id="bad"), offset=99)
+    tries = 0
+    for number in range(10):
+        await world.handle(raw(ticket_received(number, ticket_id=str(number)), offset=number))
+        tries += 1
+        if isinstance(await world.handle(bad), Done):
+            break
+        world.clock.advance(1)
+    ((letter, _),) = world.letters.letters
+    assert (tries, letter.reason, letter.attempts) == (5, "fails_alone", 5)
+    assert "desk_unavailable" in letter.error
+
+
+async def test_a_tenant_that_never_appears_ends_as_a_wrong_partition(world: World) -> None:
+    world.limits.limits = []
+    await world.until_done()
+    ((letter, _),) = world.letters.letters
+    assert letter.reason == "wrong_partition"

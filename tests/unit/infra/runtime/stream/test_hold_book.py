@@ -1,0 +1,281 @@
+"""Holds: how long, how often, and who knows of them: this worker, and the one that comes after it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from infra.runtime.postgres.availability import PostgresUnavailable
+from infra.runtime.stream.fakes import ManualClock, MemoryHolds
+from infra.runtime.stream.hold_book import HoldBook
+from infra.runtime.stream.outcomes import Hold, Scope
+from infra.runtime.stream.ports import HeldEvent
+from infra.runtime.stream.record import Position
+from schemas.reasons import Reason
+
+T = "msp-acme-corp"
+HOUR = 3600.0
+DESK = Hold(Reason.DESK_UNAVAILABLE, 30.0, Scope.LANE, "connection refused")
+AWAY = PostgresUnavailable("away")
+
+
+class Owner:
+    """One worker's book; several may share a store and a clock."""
+
+    def __init__(self, store: MemoryHolds, clock: ManualClock) -> None:
+        self.store, self.clock = store, clock
+        self.book = HoldBook("deliver", store, clock, save_again=0.01)
+
+    def hold(self, hold: Hold = DESK, *, offset: int = 0, ticket: str | None = None, tenant: str = T) -> HeldEvent:
+        return self.book.held(
+            hold, tenant_id=tenant, position=at(offset), ticket_id=ticket or str(offset), event_id=f"event-{offset}"
+        )
+
+    async def waits(self, *, offset: int = 0, ticket: str | None = None) -> tuple[float, Scope] | None:
+        return await self.book.waiting_for(T, at(offset), ticket or str(offset))
+
+    def succeed(self, offset: int) -> None:
+        self.book.settled(at(offset), T, succeeded=True)
+
+
+def at(offset: int) -> Position:
+    return Position("enhancements.synthesized", 3, offset)
+
+
+@pytest.fixture
+def first() -> Owner:
+    return Owner(MemoryHolds(), ManualClock())
+
+
+@pytest.fixture
+def next_owner(first: Owner) -> Owner:
+    return Owner(first.store, first.clock)
+
+
+async def eventually(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < deadline, "not in time"
+        await asyncio.sleep(0.005)
+
+
+def test_attempts_and_the_first_failure_are_counted_on(first: Owner) -> None:
+    began = first.clock.now()
+    for attempt in range(1, 4):
+        held = first.hold()
+        assert (held.attempts, held.first_failed_at) == (attempt, began)
+        assert held.until == first.clock.now() + timedelta(seconds=30)
+        first.clock.advance(30)
+
+
+def test_a_hold_ends_24_hours_after_the_events_own_first_failure(first: Owner) -> None:
+    first.hold(offset=0)
+    first.clock.advance(23 * HOUR)
+    waited_behind = first.hold(offset=1)
+    assert first.book.given_up(first.hold(offset=0)) is None
+    first.clock.advance(HOUR + 1)
+    assert first.book.given_up(first.hold(offset=0)) is Reason.HELD_TOO_LONG
+    assert first.book.given_up(waited_behind) is None
+
+
+def test_the_24_hours_are_a_setting(first: Owner) -> None:
+    book = HoldBook("deliver", first.store, first.clock, timedelta(minutes=1))
+    held = book.held(DESK, tenant_id=T, position=at(0), ticket_id="1", event_id="e")
+    first.clock.advance(61)
+    assert book.given_up(held) is Reason.HELD_TOO_LONG
+
+
+@pytest.mark.parametrize(
+    ("reason", "given_up"),
+    [
+        (Reason.DESK_UNAVAILABLE, Reason.FAILS_ALONE),
+        (Reason.MODEL_UNAVAILABLE, Reason.FAILS_ALONE),
+        (Reason.NOTE_UNCERTAIN, Reason.FAILS_ALONE),
+        (Reason.DATABASE_UNAVAILABLE, None),
+        (Reason.TENANT_DISABLED, None),
+        (Reason.DESK_RATE_LIMITED, None),
+        (Reason.KEY_UNKNOWN, None),
+    ],
+)
+def test_five_failures_while_others_succeed_are_the_events_own_fault(
+    first: Owner, reason: Reason, given_up: Reason | None
+) -> None:
+    for attempt in range(1, 6):
+        held = first.hold(Hold(reason, 1.0))
+        first.succeed(100 + attempt)
+        assert first.book.given_up(held) is (given_up if attempt == 5 else None)
+
+
+def test_five_failures_are_the_worlds_fault_when_nobody_succeeds(first: Owner) -> None:
+    first.succeed(100)  # before the first failure
+    first.book.settled(at(101), T, succeeded=False)
+    first.book.settled(at(102), "msp-nordwind", succeeded=True)
+    for _ in range(9):
+        assert first.book.given_up(first.hold()) is None
+
+
+def test_a_partition_without_a_tenant_is_wrong_after_a_minute(first: Owner) -> None:
+    unknown = Hold(Reason.TENANT_UNKNOWN, 5.0)
+    assert first.book.given_up(first.hold(unknown)) is None
+    first.clock.advance(61)
+    assert first.book.given_up(first.hold(unknown)) is Reason.WRONG_PARTITION
+
+
+async def test_the_next_owner_honours_a_lane_that_was_closed(first: Owner, next_owner: Owner) -> None:
+    first.hold(offset=7)
+    await first.book.flush()
+    first.clock.advance(10)
+    assert await next_owner.waits(offset=7) == (20.0, Scope.LANE)
+    # Others are put back alone: the event that closed the lane is the one that opens it.
+    assert await next_owner.waits(offset=8) == (20.0, Scope.TICKET)
+    first.clock.advance(20)
+    assert await next_owner.waits(offset=7) is None
+    assert await next_owner.waits(offset=8) is None
+
+
+async def test_the_next_owner_honours_a_ticket_that_was_closed_and_lets_others_pass(
+    first: Owner, next_owner: Owner
+) -> None:
+    first.hold(replace(DESK, scope=Scope.TICKET), offset=7, ticket="10042")
+    await first.book.flush()
+    assert await next_owner.waits(offset=7, ticket="10042") == (30.0, Scope.TICKET)
+    assert await next_owner.waits(offset=8, ticket="10042") == (30.0, Scope.TICKET)
+    assert await next_owner.waits(offset=9, ticket="10043") is None
+
+
+async def test_the_next_owner_counts_on_from_the_first_failure(first: Owner, next_owner: Owner) -> None:
+    began = first.hold().first_failed_at
+    await first.book.flush()
+    first.clock.advance(25 * HOUR)
+    await next_owner.waits()
+    held = next_owner.hold()
+    assert (held.attempts, held.first_failed_at) == (2, began)
+    assert next_owner.book.given_up(held) is Reason.HELD_TOO_LONG
+
+
+async def test_events_that_come_while_the_rows_are_read_wait_for_them(first: Owner, next_owner: Owner) -> None:
+    first.hold(offset=7)
+    await first.book.flush()
+    read = first.store.slow = asyncio.Event()
+    waiting = [asyncio.ensure_future(next_owner.waits(offset=offset)) for offset in (7, 8, 9)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    read.set()
+    assert [await task for task in waiting[1:]] == [(30.0, Scope.TICKET)] * 2
+    assert first.store.loads == 1
+
+
+async def test_rows_that_arrive_after_a_revoke_are_another_owners(first: Owner, next_owner: Owner) -> None:
+    first.hold(offset=7)
+    await first.book.flush()
+    read = first.store.slow = asyncio.Event()
+    waiting = asyncio.ensure_future(next_owner.waits(offset=8))
+    await eventually(lambda: first.store.loads == 1)
+    next_owner.book.forget()
+    read.set()
+    await waiting
+    assert next_owner.book.count == 0
+
+
+async def test_a_settled_events_row_is_cleared(first: Owner, next_owner: Owner) -> None:
+    first.hold(offset=7)
+    await first.book.flush()
+    first.succeed(7)
+    await first.book.flush()
+    assert first.store.rows == {}
+    assert await next_owner.waits(offset=8) is None
+
+
+async def test_a_row_that_is_being_written_while_its_event_is_settled_is_cleared_all_the_same(first: Owner) -> None:
+    write = first.store.slow = asyncio.Event()
+    first.hold(offset=7)
+    flushing = asyncio.ensure_future(first.book.flush())
+    await asyncio.sleep(0)
+    first.succeed(7)
+    write.set()
+    await flushing
+    assert first.store.rows == {}
+
+
+async def test_a_hold_that_is_renewed_while_it_is_being_written_is_written_again(first: Owner) -> None:
+    write = first.store.slow = asyncio.Event()
+    first.hold(offset=7)
+    flushing = asyncio.ensure_future(first.book.flush())
+    await asyncio.sleep(0)
+    first.hold(offset=7)
+    write.set()
+    await flushing
+    await first.book.flush()
+    assert first.store.rows[at(7)].attempts == 2
+
+
+@pytest.mark.parametrize("reason", [Reason.RETRY, Reason.ANSWER_PENDING])
+async def test_holds_of_a_moment_leave_no_row(first: Owner, reason: Reason) -> None:
+    first.hold(Hold(reason, 1.0))
+    await first.book.flush()
+    assert first.store.rows == {}
+
+
+async def test_holds_work_without_postgres_and_are_saved_when_it_is_back(first: Owner) -> None:
+    first.store.fails = AWAY
+    writing = asyncio.ensure_future(first.book.write_behind())
+    assert await first.waits() is None
+    assert first.hold(offset=7).attempts == 1
+    assert await first.waits(offset=7) == (30.0, Scope.LANE)
+    await asyncio.sleep(0.03)
+    assert first.store.rows == {}
+    first.store.fails = None
+    await eventually(lambda: at(7) in first.store.rows)
+    first.store.fails = AWAY
+    first.succeed(7)
+    await asyncio.sleep(0.03)
+    first.store.fails = None
+    await eventually(lambda: first.store.rows == {})
+    writing.cancel()
+
+
+async def test_rows_that_could_not_be_read_are_read_later(first: Owner, next_owner: Owner) -> None:
+    began = first.hold(offset=7).first_failed_at
+    await first.book.flush()
+    first.store.fails = AWAY
+    assert await next_owner.waits(offset=7) is None
+    first.clock.advance(1)
+    assert next_owner.hold(offset=7).first_failed_at > began
+    loads = first.store.loads
+    assert await next_owner.waits(offset=8) is not None
+    assert first.store.loads == loads  # not with every event: each would wait for the time-out
+    first.store.fails = None
+    first.clock.advance(10)
+    await next_owner.waits(offset=7)
+    assert next_owner.hold(offset=7).first_failed_at == began
+
+
+async def test_a_row_that_postgres_refuses_is_no_obstacle_to_the_others(first: Owner) -> None:
+    first.store.refused.add(at(1))
+    for offset in (1, 2, 3):
+        first.hold(offset=offset)
+    await first.book.flush()
+    assert set(first.store.rows) == {at(2), at(3)}
+    assert first.book.count == 3
+
+
+async def test_forgetting_leaves_the_rows_to_the_next_owner(first: Owner, next_owner: Owner) -> None:
+    first.hold(offset=7)
+    await first.book.flush()
+    first.book.forget()
+    assert first.book.count == 0
+    assert await next_owner.waits(offset=7) == (30.0, Scope.LANE)
+    assert await first.waits(offset=7) == (30.0, Scope.LANE)  # it may be its own successor
+
+
+async def test_other_tenants_and_stages_are_not_concerned(first: Owner) -> None:
+    first.hold(offset=7, tenant="msp-nordwind")
+    await first.book.flush()
+    other_stage = HoldBook("enrich", first.store, first.clock)
+    assert await first.waits(offset=8) is None
+    assert await other_stage.waiting_for("msp-nordwind", at(8), "1") is None

@@ -1,0 +1,59 @@
+"""Log lines: one JSON object each, whatever stands in them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+PROGRAM = """
+import logging, sys
+from infra.runtime.telemetry import logs
+logs.configure("enrich", sys.argv[1])
+log = logs.get_logger("a.module")
+log.debug("fine print")
+log.info("Task completed", tenant_id="msp-acme-corp", ticket_id="10042")
+log.info("strange", text="\\ud800", number=2**70, thing=object(), keys={1: 2})
+try:
+    raise ValueError("\\ud800")
+except ValueError:
+    log.exception("raised")
+logging.getLogger("aiokafka").info("chatter")
+logging.getLogger("aiokafka").error("lost %s", "broker")
+"""
+
+
+def lines(level: str) -> list[dict[str, Any]]:
+    """What a process with this level writes."""
+    told = subprocess.run([sys.executable, "-c", PROGRAM, level], capture_output=True, timeout=60, check=True)
+    return [json.loads(line) for line in told.stderr.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def info() -> list[dict[str, Any]]:
+    return lines("INFO")
+
+
+def test_each_line_says_who_when_and_what(info: list[dict[str, Any]]) -> None:
+    line = info[0]
+    assert (line["event"], line["tenant_id"], line["ticket_id"]) == ("Task completed", "msp-acme-corp", "10042")
+    assert (line["service"], line["level"], line["logger_name"]) == ("enrich", "info", "a.module")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_no_value_is_too_strange_to_be_logged(info: list[dict[str, Any]]) -> None:
+    strange, raised = info[1], info[2]
+    assert (strange["event"], strange["text"], strange["number"]) == ("strange", "\ud800", 2**70)
+    assert "ValueError" in raised["exception"]
+
+
+def test_libraries_go_the_same_way_from_warning_up(info: list[dict[str, Any]]) -> None:
+    assert [(line["event"], line["service"]) for line in info[3:]] == [("lost broker", "enrich")]
+
+
+def test_the_level_is_obeyed() -> None:
+    assert lines("DEBUG")[0]["event"] == "fine print"
+    assert [line["event"] for line in lines("ERROR")] == ["raised", "lost broker"]

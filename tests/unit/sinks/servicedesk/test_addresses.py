@@ -1,0 +1,70 @@
+"""Which desks may be spoken to."""
+
+from __future__ import annotations
+
+import pytest
+
+from sinks.servicedesk.addresses import AddressPolicy, BadDeskUrl
+
+STRICT, LOCAL = AddressPolicy(), AddressPolicy(local=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        ("https://desk.example.com", "https://desk.example.com"),
+        ("https://desk.example.com:8443/", "https://desk.example.com:8443"),
+        (" https://sdp.example.com/app/itdesk/api/v3/ ", "https://sdp.example.com/app/itdesk"),
+        ("https://93.184.216.34", "https://93.184.216.34"),
+    ],
+)
+def test_a_public_https_url_is_taken_without_its_ending(given: str, base: str) -> None:
+    assert STRICT.check_url(given) == base
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://desk.example.com",
+        "ftp://desk.example.com",
+        "desk.example.com",
+        "https://",
+        "https://user:secret@desk.example.com",
+        "https://desk.example.com/?x=1",
+        "https://desk.example.com/#x",
+        "https://desk.example.com:99999",
+        "https://desk.example.com/a b",
+        "https://desk.example.com/\r\nHost: x",
+        "https://localhost",
+        "https://LOCALHOST.",
+        "https://127.0.0.1",
+        "https://127.1",
+        "https://2130706433",
+        "https://0x7f000001",
+        "https://0177.0.0.1",
+        "https://10.1.2.3",
+        "https://192.168.0.1",
+        "https://169.254.169.254/latest/meta-data",
+        "https://168.63.129.16",
+        "https://100.100.100.200",
+        "https://[::1]",
+        "https://[::ffff:127.0.0.1]",
+        "https://[fd00:ec2::254]",
+        "https://[64:ff9b::7f00:1]",
+        "https://[2002:7f00:1::]",
+        "https://[fe80::1%25eth0]",
+        "https://0.0.0.0",
+        "https://224.0.0.1",
+        "https://desk.example.com/" + "a" * 2000,
+    ],
+)
+def test_what_is_not_https_or_leads_inside_is_refused(url: str) -> None:
+    with pytest.raises(BadDeskUrl) as refused:
+        STRICT.check_url(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_the_local_stack_may_use_http_and_loopback() -> None:
+    assert LOCAL.check_url("http://127.0.0.1:8085/acme/") == "http://127.0.0.1:8085/acme"
+    with pytest.raises(BadDeskUrl):
+        LOCAL.check_url("file:///etc/passwd")
