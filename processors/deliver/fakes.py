@@ -48,9 +48,9 @@ class FakeNoteIntents:
         if self._owns(key, owner) and row.note is None:
             row.state = IntentState.PENDING
 
-    async def done(self, key: NoteKey, ending: Ending) -> Ending:
+    async def done(self, key: NoteKey, ending: Ending, owner: str) -> Ending:
         row = self._rows.setdefault((key.tenant_id, key.marker), _Row(key))
-        self._leases.pop((key.tenant_id, key.ticket_id), None)
+        await self.release(key, owner)
         if row.note is None and ending.note_id is not None:
             row.note, row.state = ending, IntentState.DONE
         return row.note or row.drops.setdefault(key.event_id, ending)

@@ -47,8 +47,8 @@ class NoteIntents(Protocol):
     async def withdraw(self, key: NoteKey, owner: str) -> None:
         """Back to pending: the desk surely has nothing. Nothing happens if the lease isn't this owner's."""
 
-    async def done(self, key: NoteKey, ending: Ending) -> Ending:
-        """Keep the ending and end the lease. Returns the ending that is kept: the first note wins over everything, and the
+    async def done(self, key: NoteKey, ending: Ending, owner: str) -> Ending:
+        """Keep the ending and end this owner's lease. Returns the ending that is kept: the first note wins over everything, and the
         first drop of an input over later ones of the same input."""
 
     async def release(self, key: NoteKey, owner: str) -> None:

@@ -97,12 +97,12 @@ async def _drop(task: _Task, reason: Reason, ports: Ports) -> Outcome:
         if isinstance(found, Refused) and found.reason is not Reason.TICKET_DELETED:
             return await _refused(task, found, ports)
     ending = Ending(task.key.event_id, ports.clock.now(), reason=reason)
-    return await _ended(task.event, await ports.intents.done(task.key, ending), ports)
+    return await _ended(task.event, await ports.intents.done(task.key, ending, task.owner), ports)
 
 
 async def _posted(task: _Task, posted: Posted, ports: Ports) -> Outcome:
     ending = Ending(task.key.event_id, ports.clock.now(), note_id=posted.note_id)
-    kept_ending = await ports.intents.done(task.key, ending)
+    kept_ending = await ports.intents.done(task.key, ending, task.owner)
     event = task.event
     log.info(
         "ServiceDesk Plus ticket updated", tenant_id=event.tenant_id, ticket_id=event.ticket_id, event_id=event.event_id,

@@ -75,6 +75,11 @@ class CachedSearch:
             tenant_id, "articles", (_digest(text), limit), lambda: self._search.articles(tenant_id, text, limit)
         )
 
+    async def by_hostnames(self, tenant_id: str, names: Sequence[str]) -> Sequence[Found]:
+        return await self._cache.answer(
+            tenant_id, "by_hostnames", tuple(names), lambda: self._search.by_hostnames(tenant_id, names)
+        )
+
     async def by_addresses(self, tenant_id: str, addresses: Sequence[Address]) -> Sequence[Found]:
         return await self._cache.answer(
             tenant_id,

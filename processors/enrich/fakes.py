@@ -108,6 +108,10 @@ class FakeSearch:
         self.asked.append(("articles", tenant_id, text, limit))
         return self.knowledge.get(tenant_id, [])[:limit]
 
+    async def by_hostnames(self, tenant_id: str, names: Sequence[str]) -> Sequence[Found]:
+        self.asked.append(("by_hostnames", tenant_id, *names))
+        return [row for row in self.network.get(tenant_id, []) if row.title.lower() in names]
+
     async def by_addresses(self, tenant_id: str, addresses: Sequence[Address]) -> Sequence[Found]:
         self.asked.append(("by_addresses", tenant_id, *addresses))
         return self.network.get(tenant_id, [])

@@ -45,7 +45,7 @@ class Tickets(Protocol):
 class Enhancements(Protocol):
     async def begin(self, event: TicketReceived) -> bool:
         """Note down that this event's content is being answered. False if another event's row for it is there; the row that
-        this same event wrote doesn't count, nor one whose answer failed, which this event takes over."""
+        this same event wrote doesn't count."""
 
 
 class Found(Protocol):
@@ -81,6 +81,9 @@ class Search(Protocol):
     async def articles(self, tenant_id: str, text: str, limit: int) -> Sequence[Found]:
         """Knowledge articles about `text`."""
 
+    async def by_hostnames(self, tenant_id: str, names: Sequence[str]) -> Sequence[Found]:
+        """Devices with these names, given in lower case."""
+
     async def by_addresses(self, tenant_id: str, addresses: Sequence[Address]) -> Sequence[Found]:
         """Devices with these addresses, subnets that hold them, earlier tickets that name them."""
 
@@ -109,7 +112,8 @@ class Query:
 
     @property
     def text(self) -> str:
-        return f"{self.ticket.subject}\n{self.ticket.description}"
+        """Subject and description, without NUL, which no database takes."""
+        return f"{self.ticket.subject}\n{self.ticket.description}".replace("\0", " ")
 
 
 class ContextSource(Protocol):

@@ -7,8 +7,10 @@ from infra.runtime.postgres.tenant import tenant_transaction
 from schemas.events import EnhancementSynthesized, TicketReceived
 
 _BEGIN = """
-INSERT INTO enhancements (tenant_id, ticket_id, content_hash, event_id, received_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (tenant_id, ticket_id, content_hash) DO NOTHING
+INSERT INTO enhancements AS kept (tenant_id, ticket_id, content_hash, event_id, received_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (tenant_id, ticket_id, content_hash) DO UPDATE SET event_id = excluded.event_id, received_at = excluded.received_at,
+    status = 'pending', reason = NULL, error_message = NULL, updated_at = now()
+WHERE kept.status IN ('dropped', 'failed')
 """
 _OWNER = "SELECT event_id::text FROM enhancements WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3"
 _SYNTHESIZED = """
@@ -36,7 +38,7 @@ class Enhancements:
 
     async def begin(self, event: TicketReceived) -> bool:
         """Note down that this event's content is being answered. False if another event's row for it is there; the row that
-        this same event wrote doesn't count."""
+        this same event wrote doesn't count, nor one that ended without a note: a ticket edited there and back is answered."""
         where = (event.tenant_id, event.ticket_id, event.ticket.content_hash)
         async with tenant_transaction(self._pool, event.tenant_id) as connection:
             await connection.execute(_BEGIN, *where, event.event_id, event.received_at)

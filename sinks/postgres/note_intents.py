@@ -97,7 +97,6 @@ _DROP = """
 INSERT INTO note_drops (tenant_id, event_id, marker, reason, dropped_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (tenant_id, event_id) DO NOTHING
 """
-_FREE = "DELETE FROM note_leases WHERE tenant_id = $1 AND ticket_id = $2"
 
 
 class NoteIntents:
@@ -144,8 +143,8 @@ class NoteIntents:
             if await _renewed(connection, key, owner):
                 await connection.execute(_WITHDRAW, key.tenant_id, key.marker)
 
-    async def done(self, key: NoteKey, ending: Ending) -> Ending:
-        """Keep the ending and end the lease. Returns the ending that is kept: the first note wins over everything, and the
+    async def done(self, key: NoteKey, ending: Ending, owner: str) -> Ending:
+        """Keep the ending and end this owner's lease. Returns the ending that is kept: the first note wins over everything, and the
         first drop of an input over later ones of the same input."""
         async with tenant_transaction(self._pool, key.tenant_id) as connection:
             if ending.note_id is not None:
@@ -154,7 +153,7 @@ class NoteIntents:
                 await connection.execute(
                     _DROP, key.tenant_id, ending.event_id, key.marker, ending.reason.value, ending.at
                 )
-            await connection.execute(_FREE, key.tenant_id, key.ticket_id)
+            await connection.execute(_RELEASE, key.tenant_id, key.ticket_id, owner)
             return await _ending(connection, key) or ending
 
     async def release(self, key: NoteKey, owner: str) -> None:

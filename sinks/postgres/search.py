@@ -1,6 +1,6 @@
 """Questions to a tenant's own data: tickets like this one, a requester's earlier ones, articles, addresses. The best rows first.
 
-Texts are compared by their rare words: of a ticket's lexemes and exact tokens the rarest fifteen are looked up, and a document's
+Texts are compared by their rare words: of a ticket's lexemes and exact tokens the rarest twenty-five are looked up. A document's
 score is the sum of the weights (inverse document frequencies) of those that it has, doubled in its title. Source of the weights:
 Robertson and Zaragoza, "The Probabilistic Relevance Framework", section 3.
 """
@@ -20,10 +20,10 @@ Address = IPv4Address | IPv6Address
 
 MAX_TEXT = 8000
 CANDIDATE_LEXEMES = 60
-QUERY_LEXEMES = 15
+QUERY_LEXEMES = 25
 COUNT_CEILING = 5000
 MATCH_CEILING = 400
-LEAST_COVERAGE = 0.18
+LEAST_COVERAGE = 0.08
 """Share of the question's weight that a document must have: below it, what they share is accident."""
 SAME_CUSTOMER = 1.25
 EXACT = 1.5
@@ -60,6 +60,9 @@ _DEVICES = """
 SELECT DISTINCT ON (i.item_id) i.item_id, i.name, i.details, i.kind, i.link, masklen(inet_merge(i.lo, i.hi)) AS bits
 FROM unnest($2::inet[]) AS asked(address) JOIN inventory i ON i.tenant_id = $1 AND i.lo <= asked.address AND i.hi >= asked.address
     AND family(i.lo) = family(asked.address)
+"""
+_HOSTS = """
+SELECT item_id, name, details, kind, link FROM inventory WHERE tenant_id = $1 AND lower(name) = ANY($2) ORDER BY item_id LIMIT 20
 """
 _INCIDENTS = """
 SELECT t.ticket_id, t.subject, t.description, t.resolution, t.solved_at, count(*) AS named
@@ -139,6 +142,12 @@ class Search:
             Found(item.id, item.title, bodies.get(item.id, "")[:EXCERPT_CHARACTERS], item.score, item.kind, item.link)
             for item in found
         ]
+
+    async def by_hostnames(self, tenant_id: str, names: Sequence[str]) -> Sequence[Found]:
+        """Inventory items with these names, given in lower case."""
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            rows = await connection.fetch(_HOSTS, tenant_id, list(names))
+        return [Found(row["item_id"], row["name"], row["details"], 500.0, row["kind"], row["link"]) for row in rows]
 
     async def by_addresses(self, tenant_id: str, addresses: Sequence[Address]) -> Sequence[Found]:
         """Devices with these addresses, then the subnets that hold them, the smallest first, then earlier tickets naming them."""

@@ -49,7 +49,7 @@ class ServiceKeys:
 
     async def publish(self, key: SigningKey, *, not_before: datetime | None = None) -> ServiceKey:
         """Make the public half known. By default it may sign at once if the service has no key yet (nobody waits for it then),
-        else in 10 minutes. Publishing it again changes nothing. Raises UnknownService."""
+        else in 10 minutes. Publishing it again changes nothing; the key as it is kept is returned. Raises UnknownService."""
         topics = SIGNED_BY.get(key.service)
         if topics is None:
             raise UnknownService(f"{key.service!r} is no service that signs. There are: {', '.join(SIGNED_BY)}")
@@ -58,7 +58,7 @@ class ServiceKeys:
         names = tuple(topic.value for topic in topics)
         async with connection(self._pool) as connected:
             await connected.execute(_PUBLISH, key.key_id, key.service, list(names), key.public_key_bytes, start)
-        return ServiceKey(key.key_id, key.service, names, key.public_key_bytes, start)
+        return next(known for known in await self.load() if known.key_id == key.key_id)
 
     async def retire(self, key_id: str, at: datetime) -> bool:
         """It signs no longer after `at`; what it signed before stays valid. Whether there is such a key."""

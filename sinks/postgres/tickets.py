@@ -83,12 +83,12 @@ class Kept:
 async def keep(connection: Connection, tenant_id: str, ticket: Ticket, kept: Kept) -> bool:
     """In the caller's tenant transaction; whether it was taken, i.e. nothing newer was there."""
     requester = ticket.requester
-    text = f"{ticket.subject}\n{ticket.description}"
+    text = f"{ticket.subject}\n{ticket.description}\n{ticket.resolution or ''}"
     taken = await connection.fetchval(
         _STORE, tenant_id, ticket.ticket_id, _clean(ticket.subject), _clean(ticket.description), requester.key if requester else "",
         requester.name if requester else None, ticket.site, ticket.end_customer, ticket.category, ticket.priority, ticket.status,
         _clean(ticket.resolution or ""), ticket.created_at, ticket.updated_at, kept.solved_at, ticket.content_hash, kept.offset,
-        kept.event_id, exact_tokens(f"{text}\n{ticket.resolution or ''}"),
+        kept.event_id, exact_tokens(text),
     )  # fmt: skip
     if taken is None:
         return False

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from infra.runtime.keys.rings import KeyRingError
 from infra.runtime.telemetry.logs import get_logger
+from sinks.postgres.credentials import NoCredential
 from sinks.servicedesk.types import DeskAccount, DeskForm
 
 log = get_logger(__name__)
@@ -25,8 +26,8 @@ class Tenants(Protocol):
 
 
 class Credentials(Protocol):
-    async def get(self, tenant_id: str) -> str | None:
-        """Decrypted, newest; None if there is none. Raises KeyRingError if no key of ours opens it."""
+    async def get(self, tenant_id: str) -> str:
+        """The current one, decrypted. Raises NoCredential if there is none, KeyRingError if no key of ours opens it."""
 
 
 class StoredDeskAccounts:
@@ -42,9 +43,7 @@ class StoredDeskAccounts:
             return None
         try:
             credential = await self._credentials.get(tenant_id)
-        except KeyRingError as error:
+        except (NoCredential, KeyRingError) as error:
             log.error("A desk credential can't be read", tenant_id=tenant_id, error=str(error))
-            return None
-        if credential is None:
             return None
         return DeskAccount(tenant_id, settings.servicedesk_base_url, DeskForm(settings.servicedesk_form), credential)

@@ -99,4 +99,5 @@ CREATE TABLE inventory (
     PRIMARY KEY (tenant_id, item_id),
     CHECK (kind = 'subnet' OR lo = hi)
 );
+CREATE INDEX inventory_name ON inventory (tenant_id, lower(name));
 CREATE INDEX inventory_range ON inventory (tenant_id, kind, lo, hi);

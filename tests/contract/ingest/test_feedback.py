@@ -225,6 +225,7 @@ async def test_a_browser_is_known_again_on_one_note_and_not_across_notes(edge: E
     marks = [published.event.respondent for published in edge.publisher.published]
     assert marks[0] == marks[1]
     assert len(set(marks)) == 3
+    assert {len(mark) for mark in marks} == {32}
     assert cookie.partition("=")[2] not in marks
     assert len({published.event.event_id for published in edge.publisher.published}) == 4
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from infra.ops.cli.failure import Failure
 from infra.ops.cli.output import Output
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def import_file(
     output: Output,
 ) -> int:
     """Import `path` for the tenant; the command's exit code. Raises BadRows with all that is wrong; then nothing was written."""
+    import asyncpg
+
     from infra.ops.cli.database import operator, operator_pool
     from infra.ops.cli.imports.store import DataStore
     from infra.ops.cli.running import run_async
@@ -32,7 +35,10 @@ def import_file(
 
     async def run() -> Imported:
         async with operator_pool(Surroundings.find()) as pool:
-            return await write(DataStore(pool, tenant_id, operator()), rows)
+            try:
+                return await write(DataStore(pool, tenant_id, operator()), rows)
+            except asyncpg.ForeignKeyViolationError:
+                raise Failure(f"there is no tenant {tenant_id}", "see: ticketstream tenant list") from None
 
     with output.status(f"Writing {len(rows)} rows"):
         done = run_async(run)

@@ -34,8 +34,6 @@ max_connections = 100
 shared_buffers = 128MB
 password_encryption = 'scram-sha-256'
 unix_socket_permissions = 0777
-# Survives a crash of PostgreSQL; a power cut may take the last half second.
-synchronous_commit = off
 wal_level = minimal
 max_wal_senders = 0
 max_wal_size = 256MB

@@ -139,29 +139,39 @@ async def test_a_posted_note_is_the_ending_for_every_input_and_frees_the_ticket(
     key = intents.key()
     ending = Ending(key.event_id, AT, note_id="77")
     await intents.store.claim(key, "one")
-    assert await intents.store.done(key, ending) == ending
+    assert await intents.store.done(key, ending, "one") == ending
     assert await intents.store.claim(key, "two") == Intent(IntentState.DONE, ending)
     another = replace(key, event_id=str(uuid4()))
     assert await intents.store.claim(another, "two") == Intent(IntentState.DONE, ending)
     assert await intents.store.claim(intents.key(content="b"), "three") == Intent(IntentState.PENDING, earlier=ending)
 
 
+async def test_a_former_owner_ends_nobody_elses_lease(intents: Intents) -> None:
+    key = intents.key()
+    await intents.store.claim(key, "one")
+    await intents.lapse()
+    other = intents.key(content="b")
+    await intents.store.claim(other, "two")
+    await intents.store.done(key, Ending(key.event_id, AT, note_id="77"), "one")
+    assert await intents.store.claim(intents.key(content="c"), "three") == Busy()
+
+
 async def test_the_first_note_wins(intents: Intents) -> None:
     key = intents.key()
     await intents.store.claim(key, "one")
-    first = await intents.store.done(key, Ending(key.event_id, AT, note_id="77"))
+    first = await intents.store.done(key, Ending(key.event_id, AT, note_id="77"), "one")
     later = Ending(str(uuid4()), AT + timedelta(hours=1), note_id="78")
-    assert await intents.store.done(key, later) == first
+    assert await intents.store.done(key, later, "one") == first
     dropped = Ending(key.event_id, AT + timedelta(hours=1), reason=Reason.TICKET_CLOSED)
-    assert await intents.store.done(key, dropped) == first
+    assert await intents.store.done(key, dropped, "one") == first
 
 
 async def test_a_drop_binds_its_own_input_only(intents: Intents) -> None:
     key = intents.key()
     ending = Ending(key.event_id, AT, reason=Reason.TICKET_CLOSED)
     await intents.store.claim(key, "one")
-    assert await intents.store.done(key, ending) == ending
-    assert await intents.store.done(key, replace(ending, at=AT + timedelta(hours=1))) == ending
+    assert await intents.store.done(key, ending, "one") == ending
+    assert await intents.store.done(key, replace(ending, at=AT + timedelta(hours=1)), "one") == ending
     assert await intents.store.claim(key, "two") == Intent(IntentState.DONE, ending)
     assert await intents.store.claim(replace(key, event_id=str(uuid4())), "two") == PENDING
 
@@ -170,10 +180,10 @@ async def test_the_earlier_note_is_the_latest_of_the_same_ticket(intents: Intent
     for hours, content in enumerate("abc"):
         key = intents.key(content=content)
         await intents.store.done(
-            await _claimed(intents, key), Ending(key.event_id, AT + timedelta(hours=hours), content)
+            await _claimed(intents, key), Ending(key.event_id, AT + timedelta(hours=hours), content), "one"
         )
     await intents.store.done(
-        await _claimed(intents, intents.key("2")), Ending(str(uuid4()), AT + timedelta(days=1), note_id="other")
+        await _claimed(intents, intents.key("2")), Ending(str(uuid4()), AT + timedelta(days=1), note_id="other"), "one"
     )
     found = await intents.store.claim(intents.key(content="d"), "one")
     assert isinstance(found, Intent)

@@ -87,8 +87,8 @@ async def load(pool: Pool, superuser: Pool, name: str, tenant_id: str) -> None:
             await keep(connection, tenant_id, ticket, Kept(solved_at=datetime.fromisoformat(row["solved_at"])))
     for file in sorted((DATA / name / "knowledge").glob("*.md")):
         await _add_article(superuser, tenant_id, file.read_text("utf-8"))
-    with (DATA / name / "inventory.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
+    with (DATA / name / "inventory.csv").open(encoding="utf-8", newline="") as rows:
+        for row in csv.DictReader(rows):
             await _add_item(superuser, tenant_id, row)
 
 

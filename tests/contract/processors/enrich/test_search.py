@@ -81,7 +81,7 @@ async def test_a_named_address_brings_the_device_its_subnet_and_earlier_incident
 
 async def test_an_ipv6_address_finds_its_device(everyone: dict[str, Known]) -> None:
     ticket = Ticket("99001", "gateway gone", "no answer from 2001:db8:71:10::25 since noon")
-    assert await everyone["msp-nordwind"].ids(ticket, Source.IP_DATA) == ["NW-1010"]
+    assert (await everyone["msp-nordwind"].ids(ticket, Source.IP_DATA))[0] == "NW-1010"
 
 
 async def test_a_requester_gets_the_own_earlier_tickets_though_the_text_says_nothing(known: Known) -> None:

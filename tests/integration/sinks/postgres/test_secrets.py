@@ -48,7 +48,8 @@ async def test_the_old_secret_ends_by_itself_and_the_edge_is_told_when(
 
     async with tenant_transaction(operator, tenant) as connected:  # an hour later
         await connected.execute(
-            """UPDATE webhook_secrets SET valid_from = valid_from - interval '2 hours', valid_until = valid_until - interval '2 hours'
+            """UPDATE webhook_secrets SET valid_from = valid_from - interval '2 hours',
+                   valid_until = valid_until - interval '2 hours'
                WHERE valid_until IS NOT NULL"""
         )
 

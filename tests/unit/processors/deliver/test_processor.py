@@ -224,7 +224,7 @@ async def test_what_the_desk_will_never_take_is_set_aside(delivery: Delivery, wh
 
 
 async def test_a_crash_after_the_note_and_before_its_row_leaves_one_note(delivery: Delivery) -> None:
-    async def away(key: NoteKey, ending: Ending) -> Ending:
+    async def away(key: NoteKey, ending: Ending, owner: str) -> Ending:
         raise PostgresUnavailable("gone")
 
     done, delivery.intents.done = delivery.intents.done, away  # type: ignore[method-assign]

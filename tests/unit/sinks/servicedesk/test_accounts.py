@@ -1,0 +1,48 @@
+"""A tenant's desk from what is stored: what can't be read is no account, never an exception."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from infra.runtime.keys.rings import KeyRingError
+from sinks.postgres.credentials import NoCredential
+from sinks.servicedesk.accounts import StoredDeskAccounts
+from sinks.servicedesk.types import DeskAccount, DeskForm
+
+
+@dataclass
+class Settings:
+    servicedesk_base_url: str = "https://desk.example"
+    servicedesk_form: str = "cloud"
+
+
+class Tenants:
+    def of_tenant(self, tenant_id: str) -> Settings | None:
+        return Settings() if tenant_id == "acme" else None
+
+
+class Credentials:
+    def __init__(self, stored: str | Exception) -> None:
+        self._stored = stored
+
+    async def get(self, tenant_id: str) -> str:
+        if isinstance(self._stored, Exception):
+            raise self._stored
+        return self._stored
+
+
+async def test_an_account_is_settings_and_credential_and_hides_the_secret() -> None:
+    account = await StoredDeskAccounts(Tenants(), Credentials("secret")).of("acme")
+    assert account == DeskAccount("acme", "https://desk.example", DeskForm.CLOUD, "secret")
+    assert "secret" not in repr(account)
+
+
+@pytest.mark.parametrize("error", [NoCredential("none"), KeyRingError("key k1 is not in the ring")])
+async def test_a_credential_that_is_not_there_or_not_readable_is_no_account(error: Exception) -> None:
+    assert await StoredDeskAccounts(Tenants(), Credentials(error)).of("acme") is None
+
+
+async def test_an_unknown_tenant_has_no_account() -> None:
+    assert await StoredDeskAccounts(Tenants(), Credentials("secret")).of("other") is None
