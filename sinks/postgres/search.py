@@ -105,7 +105,7 @@ class Search:
             if not question.weights:
                 return []
             rows = await connection.fetch(
-                "SELECT * FROM ticket_matches($1, $2, $3)", list(question.weights), exclude_ticket, MATCH_CEILING
+                "SELECT * FROM best_tickets($1, $2, $3, $4)", *question.words(), exclude_ticket, MATCH_CEILING
             )
         found = []
         for row in rows:
@@ -124,9 +124,7 @@ class Search:
             question = await _question(connection, "article_lexeme_counts", tenant_id, text)
             if not question.weights:
                 return []
-            rows = await connection.fetch(
-                "SELECT * FROM article_matches($1, $2)", list(question.weights), MATCH_CEILING
-            )
+            rows = await connection.fetch("SELECT * FROM best_articles($1, $2, $3)", *question.words(), MATCH_CEILING)
             scored = [(row, question.score(row["matched"], row["in_title"], row["size"])) for row in rows]
             found = _best(
                 [
@@ -186,6 +184,10 @@ class _Question:
 
     weights: Mapping[str, float]
     all_weights: float
+
+    def words(self) -> tuple[list[str], list[float]]:
+        """The words and, beside them, their weights: what candidates are chosen by."""
+        return list(self.weights), list(self.weights.values())
 
     def score(self, matched: Sequence[str], in_title: Sequence[str], size: int) -> float | None:
         """None where what is shared is accident. Long documents share words by being long: a mild discount."""

@@ -42,3 +42,8 @@ def cpu_seconds(pid: int) -> float:
     """CPU that a process has used so far, user and system, all its threads."""
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
+
+
+def resident_megabytes(pid: int) -> int:
+    """Memory that a process holds now."""
+    return round(psutil.Process(pid).memory_info().rss / 1e6)

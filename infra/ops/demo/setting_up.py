@@ -34,14 +34,17 @@ STAGES_FOLLOW_SECONDS = POLL_SECONDS + 0.5
 
 @dataclass(slots=True)
 class Stage:
-    """The stage on which the demo plays: where everything is, and what outlives a run. `made_at`: when the last tenant was made."""
+    """The stage on which the demo plays: where everything is, and what outlives a run.
+
+    `changed_at` is when a tenant was last made, or its desk last moved; None if neither happened in this run.
+    """
 
     around: Surroundings
     pool: Pool
     session: aiohttp.ClientSession
     desks: SimulatorControl
     memory: Memory
-    made_at: float | None = None
+    changed_at: float | None = None
 
     def key(self, tenant: DemoTenant) -> bytes:
         """The tenant's raw webhook key."""
@@ -62,9 +65,10 @@ async def set_up(stage: Stage, tenants: Sequence[DemoTenant]) -> dict[str, int]:
             found = created.settings
             stage.memory.tenants[tenant.tenant_id] = TenantMemory(created.secret.whsec)
             stage.memory.save()  # at once: the secret is shown only now
-            stage.made_at = time.monotonic()
+            stage.changed_at = time.monotonic()
         elif found.servicedesk_base_url != base:  # the simulator listens on another port than last time
             await store.set(tenant.tenant_id, {"servicedesk_base_url": base}, Change(WHO, "the desk moved"))
+            stage.changed_at = time.monotonic()
         partitions[tenant.tenant_id] = found.partition
         await _remember(stage, tenant)
     stage.memory.save()
@@ -90,8 +94,8 @@ async def bring_data(stage: Stage, tenant: DemoTenant) -> dict[str, int]:
 async def wait_until_known(stage: Stage, tenants: Sequence[DemoTenant]) -> None:
     """Until the edge takes each tenant's signature (a signed webhook with nothing in it is answered 422 then, 403 before), and
     every stage has looked for new tenants: one that is unknown there would be held for 5 s, which is no figure for a table."""
-    if stage.made_at is not None:
-        await asyncio.sleep(max(0.0, stage.made_at + STAGES_FOLLOW_SECONDS - time.monotonic()))
+    if stage.changed_at is not None:
+        await asyncio.sleep(max(0.0, stage.changed_at + STAGES_FOLLOW_SECONDS - time.monotonic()))
     deadline = time.monotonic() + KNOWN_SECONDS
     for tenant in tenants:
         url, key = stage.around.webhook_url(tenant.tenant_id), stage.key(tenant)

@@ -42,7 +42,7 @@ class Echo:
         if what == "raise":
             raise ValueError(f"told to raise by {event.event_id}")
         if what == "hold" and not (self.folder / "release").exists():
-            return Hold(Reason.DESK_UNAVAILABLE, 0.2, Scope.TICKET)
+            return Hold(Reason.DESK_CREDENTIAL_REFUSED, 0.2, Scope.TICKET)
         if what == "slow":
             await asyncio.sleep(float(seconds))
         self._note(event.event_id, "finished")

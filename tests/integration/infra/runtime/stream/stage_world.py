@@ -144,7 +144,8 @@ class StageWorld:
     async def seen(self, topic: Topic) -> list[RawRecord]:
         """All that is in the topic by now."""
         reader, records = self._reader(topic, 0), self._seen.setdefault(topic, [])
-        while batch := await asyncio.to_thread(reader.consume, 500, 0.2):
+        deadline = time.monotonic() + 1.0
+        while time.monotonic() < deadline and (batch := await asyncio.to_thread(reader.consume, 500, 0.2)):
             records += [_raw(message) for message in batch if not message.error()]
         return records
 
@@ -152,6 +153,14 @@ class StageWorld:
         """Pid, event id and `started` or `finished`, in order of time."""
         lines = (self.folder / "calls").read_text().splitlines() if (self.folder / "calls").exists() else []
         return [(int(pid), event_id, what) for pid, event_id, what in (line.split() for line in lines)]
+
+    async def works(self, worker: Worker, calls: int) -> None:
+        """Waits until this worker has finished so many calls."""
+
+        async def finished() -> bool:
+            return sum(pid == worker.pid and what == "finished" for pid, _, what in self.calls()) >= calls
+
+        await until(finished, f"{calls} calls by worker {worker.pid}")
 
     async def committed(self) -> dict[int, tuple[int, str]]:
         """Offset and metadata by partition, to the byte, as the broker keeps them for the stage's group."""
