@@ -201,8 +201,9 @@ class _Question:
 
 
 async def _question(connection: Connection, counting: str, tenant_id: str, text: str) -> _Question:
-    lexemes: list[str] = [row["lexeme"] for row in await connection.fetch(_LEXEMES, text[:MAX_TEXT], CANDIDATE_LEXEMES)]
-    words = [*exact_tokens(text[:MAX_TEXT]), *lexemes]
+    text = text[:MAX_TEXT].replace("\0", " ")  # which PostgreSQL's text can't hold
+    lexemes: list[str] = [row["lexeme"] for row in await connection.fetch(_LEXEMES, text, CANDIDATE_LEXEMES)]
+    words = [*exact_tokens(text), *lexemes]
     everything = "@" + tenant_id
     statement = f"SELECT lexeme, documents FROM {counting}($1, $2)"  # noqa: S608 — one of two names of ours
     rows = await connection.fetch(statement, [everything, *words], COUNT_CEILING)

@@ -22,7 +22,8 @@ from schemas.signature import BadSignatureHeader, Signed, parse_signature
 from schemas.topics import Topic
 from schemas.wire_format import Codec
 
-KEY_RETRY = TENANT_RETRY = DISABLED_RETRY = 5.0
+KEY_RETRY = DISABLED_RETRY = 5.0
+TENANT_RETRY = 2.0
 """Seconds after which a record with an unknown key, tenant or a disabled tenant is looked at again."""
 
 

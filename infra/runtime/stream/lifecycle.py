@@ -54,7 +54,7 @@ class Lifecycle:
         self.stop.set()
         if start.done() and not self.code:
             await self._leave_then_finish()
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, asyncio.CancelledError):  # of a crashed app comes the latter
             await self.app.stop()
         return self.code
 

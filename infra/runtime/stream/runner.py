@@ -102,7 +102,9 @@ def exit_with(main: Callable[[], Awaitable[int]]) -> None:
     async def run() -> None:
         try:
             code = await main()
-        except Exception:
+        except SystemExit:
+            raise
+        except BaseException:  # a cancellation too: asyncio.run would wait for what Faust left behind
             log.exception("the process ends on an error")
             code = 1
         logging.shutdown()

@@ -10,7 +10,8 @@ _FORM = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 
 def new_traceparent() -> str:
     """A fresh trace, not sampled: `00-<trace id>-<span id>-00`. Source: W3C Trace Context, section 3.2."""
-    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00"
+    drawn = os.urandom(24).hex()
+    return f"00-{drawn[:32]}-{drawn[32:]}-00"
 
 
 def valid_traceparent(text: str | None) -> str | None:

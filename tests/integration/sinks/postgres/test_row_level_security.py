@@ -150,7 +150,7 @@ FORBIDDEN = [
     ("deliver", "SELECT * FROM inventory"),
     ("deliver", "SELECT description FROM tickets"),
     ("deliver", "UPDATE servicedesk_credentials SET credential = ''"),
-    ("deliver", "SELECT * FROM ticket_matches(ARRAY['a'], '', 1)"),
+    ("deliver", "SELECT * FROM best_tickets(ARRAY['a'], ARRAY[1.0], '', 1)"),
     ("feedback_aggregate", "SELECT * FROM servicedesk_credentials"),
     ("feedback_aggregate", "SELECT * FROM tickets"),
     ("lag", "SELECT * FROM enhancements"),
