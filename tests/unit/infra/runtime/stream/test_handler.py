@@ -70,7 +70,7 @@ class World:
     async def handle(self, record: RawRecord | None = None) -> Verdict:
         return await asyncio.wait_for(self.handler.handle(record or raw(), lambda: self.owner), 5)
 
-    async def until_done(self, record: RawRecord | None = None, most: int = 20) -> int:
+    async def until_done(self, record: RawRecord | None = None, most: int = 100) -> int:
         """Run as lanes would, each time when it is due; how many tries it took."""
         for tries in range(1, most + 1):
             verdict = await self.handle(record)

@@ -1,0 +1,110 @@
+"""One whole chain a session, every service a process of its own; tests keep apart by tenant.
+
+Kafka and PostgreSQL are the session's; the chain has topics under a prefix and a database of its own. Its environment has a key for
+an outside model from the start: tenants that did not agree to one never use it, and one test says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+import asyncpg
+import pytest
+
+from infra.ops.local.model_server import ModelControl, ModelServer
+from infra.ops.local.servicedesk_simulator import DeskFault, SimulatorControl
+from infra.ops.local.stack import LocalStack, StackOptions, WantedPorts
+from infra.runtime.kafka.topics import ensure_topics
+from infra.runtime.postgres.pool import open_pool
+from tests.integration.chain.running_chain import PREFIX, RunningChain
+from tests.integration.chain.shelf import TenantShelf
+from tests.integration.chain.tap import Tap
+from tests.integration.chain.tenant import Tenant
+
+PARTITIONS = 48
+DATABASE = "chain"
+MODEL_KEY = "for-the-local-model"
+
+
+def on_chain_database(dsn: str) -> str:
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{DATABASE}"))
+
+
+@pytest.fixture(scope="session")
+async def model_server() -> AsyncIterator[ModelServer]:
+    """What stands in for the outside model."""
+    async with ModelServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def chain_environment(kafka: str, postgres: object, model_server: ModelServer) -> dict[str, str]:
+    """The variables of a stack on the session's servers."""
+    dsn: str = postgres.dsn  # type: ignore[attr-defined]  # conftest.MigratedDatabase, which can't be imported here
+    dsns: dict[str, str] = postgres.dsns  # type: ignore[attr-defined]
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(f"CREATE DATABASE {DATABASE}")
+    await connection.close()
+    await ensure_topics({"bootstrap.servers": kafka}, prefix=PREFIX, partitions=PARTITIONS, single_node=True)
+    not_ours = ("TICKETSTREAM_", "KAFKA_", "DATABASE_URL", "OPENROUTER_", "OTEL_", "SCHEMA_REGISTRY_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(not_ours)}
+    named = {f"DATABASE_URL_{service.upper()}": on_chain_database(own) for service, own in dsns.items()}
+    return kept | named | {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "DATABASE_URL": on_chain_database(dsn),
+        "TICKETSTREAM_TOPIC_PREFIX": PREFIX,
+        "OPENROUTER_API_KEY": MODEL_KEY,
+        "TICKETSTREAM_MODEL_API_BASE": model_server.base_url,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+async def chain(chain_environment: dict[str, str], model_server: ModelServer) -> AsyncIterator[RunningChain]:
+    """Everything runs and is ready."""
+    folder = Path(tempfile.mkdtemp(prefix="ts-chain-"))
+    stack = LocalStack(StackOptions(folder, WantedPorts.any_free(), environment=chain_environment))
+    async with stack, aiohttp.ClientSession() as session:
+        assert stack.endpoints.servicedesk
+        pool = await open_pool(chain_environment["DATABASE_URL_OPERATOR"], service="operator")
+        tap = Tap(chain_environment["KAFKA_BOOTSTRAP_SERVERS"], PREFIX, PARTITIONS)
+        desks = SimulatorControl(stack.endpoints.servicedesk, session)
+        model = ModelControl(model_server.url, session)
+        yield RunningChain(stack, chain_environment, session, pool, desks, model, tap, PARTITIONS)
+        tap.close()
+        await pool.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def shelf(chain: RunningChain) -> TenantShelf:
+    return TenantShelf(chain)
+
+
+@pytest.fixture
+async def tenant(shelf: TenantShelf) -> Tenant:
+    """A fresh tenant with a desk on premises."""
+    return await shelf.take()
+
+
+@pytest.fixture
+async def other_tenant(shelf: TenantShelf) -> Tenant:
+    return await shelf.take()
+
+
+@pytest.fixture(scope="session")
+async def uncertain(shelf: TenantShelf) -> tuple[Tenant, str]:
+    """A tenant whose desk wrote a note and then answered 500. What comes of it is seen half a minute later, so it begins early."""
+    tenant = await shelf.take()
+    await tenant.faulty(DeskFault(kind="error", operation="add_note", when="after", status=500, calls=1))
+    return tenant, await tenant.told()
+
+
+@pytest.fixture(autouse=True)
+def begun_early(uncertain: tuple[Tenant, str]) -> None:
+    """With the first test of the chain."""

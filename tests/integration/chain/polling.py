@@ -1,0 +1,26 @@
+"""Waiting for something by looking at it, never longer than a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PATIENCE = 20.0
+"""Seconds for what takes one pass through the chain, on a machine that is busy with other things."""
+
+
+async def until(look: Callable[[], T | Awaitable[T]], what: str, *, seconds: float = PATIENCE) -> T:
+    """The first result of `look` that is true. Fails the test after `seconds`, with what was awaited."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = look()
+        found: T = await result if inspect.isawaitable(result) else result
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}; last seen: {found!r}"
+        await asyncio.sleep(0.05)
