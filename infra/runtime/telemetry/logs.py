@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
@@ -61,7 +62,7 @@ class _Line:
             event = structlog.processors.format_exc_info(None, level, event)  # type: ignore[assignment]
         event["level"], event["timestamp"], event["service"] = level, self._timestamp(), self._service
         event.update(structlog.contextvars.get_contextvars())
-        return orjson.dumps(event, default=str, option=JSON_OPTIONS)
+        return _json(event)
 
     def _timestamp(self) -> str:
         now = time.time()
@@ -69,6 +70,14 @@ class _Line:
         if second != self._second:
             self._second, self._stamp = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         return f"{self._stamp}.{int((now - second) * 1e6):06d}Z"
+
+
+def _json(event: dict[str, Any]) -> bytes:
+    """A log line must never be what fails: an exception's text may hold what isn't Unicode, a number may be too long."""
+    try:
+        return orjson.dumps(event, default=str, option=JSON_OPTIONS)
+    except TypeError:
+        return json.dumps(event, default=repr, skipkeys=True).encode() + b"\n"
 
 
 def _as_text(_: Any, __: str, line: bytes) -> str:

@@ -163,7 +163,10 @@ async def test_events_that_come_while_the_rows_are_read_wait_for_them(first: Own
     await first.book.flush()
     read = first.store.slow = asyncio.Event()
     waiting = [asyncio.ensure_future(next_owner.waits(offset=offset)) for offset in (7, 8, 9)]
-    await asyncio.sleep(0)
+    await eventually(lambda: first.store.loads == 1)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not any(task.done() for task in waiting)
     waiting[0].cancel()
     read.set()
     assert [await task for task in waiting[1:]] == [(30.0, Scope.TICKET)] * 2
