@@ -25,6 +25,8 @@ MAX_HELD_TENANTS = 10_000
 AWAY: tuple[type[BaseException], ...] = (*UNAVAILABLE, OSError, TimeoutError)
 SAVE_AGAIN = 2.0
 READ_AGAIN = timedelta(seconds=5)
+KEY_APPEARS_WITHIN = timedelta(hours=1)
+"""Keys are published ten minutes before they sign; a forged record must not fill its tenant's window for a day."""
 TENANT_APPEARS_WITHIN = timedelta(seconds=60)
 """A tenant that was just created shows within 5 s; a partition that has no owner after this never had one."""
 BRIEF = frozenset({Reason.ANSWER_PENDING, Reason.RETRY})
@@ -119,9 +121,10 @@ class HoldBook:
 
     def given_up(self, held: HeldEvent) -> Reason | None:
         """Why this event is not to be held any longer, if so."""
-        if self.clock.now() - held.first_failed_at > self.max_age:
+        age = self.clock.now() - held.first_failed_at
+        if age > self.max_age or (held.reason == Reason.KEY_UNKNOWN and age > KEY_APPEARS_WITHIN):
             return Reason.HELD_TOO_LONG
-        if held.reason == Reason.TENANT_UNKNOWN and self.clock.now() - held.first_failed_at > TENANT_APPEARS_WITHIN:
+        if held.reason == Reason.TENANT_UNKNOWN and age > TENANT_APPEARS_WITHIN:
             return Reason.WRONG_PARTITION
         entry = self._entries.get(Position(held.topic, held.partition, held.offset))
         others_succeed = entry is not None and self._successes.get(held.tenant_id, 0) > entry.successes_before

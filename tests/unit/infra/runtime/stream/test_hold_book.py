@@ -126,6 +126,15 @@ def test_a_partition_without_a_tenant_is_wrong_after_a_minute(first: Owner) -> N
     assert first.book.given_up(first.hold(unknown)) is Reason.WRONG_PARTITION
 
 
+def test_a_key_that_nobody_publishes_holds_an_hour_and_no_longer(first: Owner) -> None:
+    unknown = Hold(Reason.KEY_UNKNOWN, 5.0, Scope.TICKET)
+    assert first.book.given_up(first.hold(unknown)) is None
+    first.clock.advance(HOUR - 1)
+    assert first.book.given_up(first.hold(unknown)) is None
+    first.clock.advance(2)
+    assert first.book.given_up(first.hold(unknown)) is Reason.HELD_TOO_LONG
+
+
 async def test_the_next_owner_honours_a_lane_that_was_closed(first: Owner, next_owner: Owner) -> None:
     first.hold(offset=7)
     await first.book.flush()
