@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -21,7 +22,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def to_record(event: Any) -> dict[str, Any]:
     """The event as fastavro writes it; times as `timestamp-millis`."""
-    return {name: value if out is None else out(value) for name, value, out in _outgoing(event)}
+    names, values_of, converters = _shape(cast(Hashable, type(event)))
+    record = dict(zip(names, values_of(event), strict=True))
+    for name, out in converters:
+        if (value := record[name]) is not None:
+            record[name] = out(value)
+    return record
 
 
 def from_record(cls: type[T], record: dict[str, Any]) -> T:
@@ -36,14 +42,12 @@ def milliseconds(time: datetime) -> datetime:
     return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
-def _outgoing(event: Any) -> list[tuple[str, Any, Convert | None]]:
-    return [(name, getattr(event, name), out) for name, out in _out_converters(cast(Hashable, type(event)))]
-
-
 @cache
-def _out_converters(cls: Any) -> list[tuple[str, Convert | None]]:
-    hints = get_type_hints(cls)
-    return [(field.name, _out(hints[field.name])) for field in dataclasses.fields(cls)]
+def _shape(cls: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]], list[tuple[str, Convert]]]:
+    """Field names, what reads them all at once, and the fields that are not written as they are. Every event has two or more."""
+    hints, names = get_type_hints(cls), tuple(field.name for field in dataclasses.fields(cls))
+    converters = [(name, out) for name in names if (out := _out(hints[name])) is not None]
+    return names, attrgetter(*names), converters
 
 
 @cache
@@ -61,9 +65,9 @@ def _optional(hint: Any) -> Any:
 
 
 def _out(hint: Any) -> Convert | None:
+    """How a value that is not None is written; None if as it is."""
     if (inner := _optional(hint)) is not None:
-        inside = _out(inner)
-        return None if inside is None else lambda value: None if value is None else inside(value)
+        return _out(inner)
     if get_origin(hint) is tuple:
         convert = _out(get_args(hint)[0])
         return list if convert is None else lambda values: [convert(value) for value in values]

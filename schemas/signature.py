@@ -7,11 +7,13 @@ signed record can't be moved to another topic, tenant or ticket, nor its value e
 from __future__ import annotations
 
 import binascii
+import struct
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 
 ALGORITHM = "ed25519"
+_LENGTH = struct.Struct(">I").pack
 
 
 class BadSignatureHeader(ValueError):
@@ -37,12 +39,12 @@ class Signed:
         texts = (self.id, self.type, self.tenant_id, self.subject, self.time)
         parts = [
             self.topic.encode(),
-            str(self.partition).encode(),
+            b"%d" % self.partition,
             self.key,
-            *(text.encode() for text in texts),
+            *map(str.encode, texts),
             sha256(self.value).digest(),
         ]
-        return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        return b"".join([_LENGTH(len(part)) + part for part in parts])
 
 
 def format_signature(key_id: str, signature: bytes) -> str:
