@@ -11,13 +11,14 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import asyncpg
 import pytest
 
-from infra.ops.local.model_server import ModelControl, ModelServer
+from infra.ops.local.model_server import ModelServer
 from infra.ops.local.servicedesk_simulator import DeskFault, SimulatorControl
 from infra.ops.local.stack import LocalStack, StackOptions, WantedPorts
 from infra.runtime.kafka.topics import ensure_topics
@@ -27,9 +28,16 @@ from tests.integration.chain.shelf import TenantShelf
 from tests.integration.chain.tap import Tap
 from tests.integration.chain.tenant import Tenant
 
-PARTITIONS = 48
+PARTITIONS = 64
 DATABASE = "chain"
 MODEL_KEY = "for-the-local-model"
+
+
+class Database(Protocol):
+    """The session's PostgreSQL."""
+
+    dsn: str
+    dsns: dict[str, str]
 
 
 def on_chain_database(dsn: str) -> str:
@@ -44,20 +52,18 @@ async def model_server() -> AsyncIterator[ModelServer]:
 
 
 @pytest.fixture(scope="session")
-async def chain_environment(kafka: str, postgres: object, model_server: ModelServer) -> dict[str, str]:
+async def chain_environment(kafka: str, postgres: Database, model_server: ModelServer) -> dict[str, str]:
     """The variables of a stack on the session's servers."""
-    dsn: str = postgres.dsn  # type: ignore[attr-defined]  # conftest.MigratedDatabase, which can't be imported here
-    dsns: dict[str, str] = postgres.dsns  # type: ignore[attr-defined]
-    connection = await asyncpg.connect(dsn)
+    connection = await asyncpg.connect(postgres.dsn)
     await connection.execute(f"CREATE DATABASE {DATABASE}")
     await connection.close()
     await ensure_topics({"bootstrap.servers": kafka}, prefix=PREFIX, partitions=PARTITIONS, single_node=True)
     not_ours = ("TICKETSTREAM_", "KAFKA_", "DATABASE_URL", "OPENROUTER_", "OTEL_", "SCHEMA_REGISTRY_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(not_ours)}
-    named = {f"DATABASE_URL_{service.upper()}": on_chain_database(own) for service, own in dsns.items()}
+    named = {f"DATABASE_URL_{service.upper()}": on_chain_database(own) for service, own in postgres.dsns.items()}
     return kept | named | {
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
-        "DATABASE_URL": on_chain_database(dsn),
+        "DATABASE_URL": on_chain_database(postgres.dsn),
         "TICKETSTREAM_TOPIC_PREFIX": PREFIX,
         "OPENROUTER_API_KEY": MODEL_KEY,
         "TICKETSTREAM_MODEL_API_BASE": model_server.base_url,
@@ -65,7 +71,7 @@ async def chain_environment(kafka: str, postgres: object, model_server: ModelSer
 
 
 @pytest.fixture(scope="session")
-async def chain(chain_environment: dict[str, str], model_server: ModelServer) -> AsyncIterator[RunningChain]:
+async def chain(chain_environment: dict[str, str]) -> AsyncIterator[RunningChain]:
     """Everything runs and is ready."""
     folder = Path(tempfile.mkdtemp(prefix="ts-chain-"))
     stack = LocalStack(StackOptions(folder, WantedPorts.any_free(), environment=chain_environment))
@@ -74,8 +80,7 @@ async def chain(chain_environment: dict[str, str], model_server: ModelServer) ->
         pool = await open_pool(chain_environment["DATABASE_URL_OPERATOR"], service="operator")
         tap = Tap(chain_environment["KAFKA_BOOTSTRAP_SERVERS"], PREFIX, PARTITIONS)
         desks = SimulatorControl(stack.endpoints.servicedesk, session)
-        model = ModelControl(model_server.url, session)
-        yield RunningChain(stack, chain_environment, session, pool, desks, model, tap, PARTITIONS)
+        yield RunningChain(stack, chain_environment, session, pool, desks, tap)
         tap.close()
         await pool.close()
     shutil.rmtree(folder, ignore_errors=True)

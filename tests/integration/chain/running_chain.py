@@ -13,7 +13,6 @@ from typing import Any
 import aiohttp
 
 from infra.ops.cli.surroundings import Surroundings
-from infra.ops.local.model_server import ModelControl
 from infra.ops.local.servicedesk_simulator import SimulatorControl
 from infra.ops.local.stack import LocalStack
 from infra.runtime.postgres.pool import Pool
@@ -39,9 +38,7 @@ class RunningChain:
     session: aiohttp.ClientSession
     pool: Pool
     desks: SimulatorControl
-    model: ModelControl
     tap: Tap
-    partitions: int
 
     @property
     def ingest(self) -> str:

@@ -1,11 +1,10 @@
-"""Fresh tenants, made a dozen at a time: a new tenant is known everywhere within seconds, and that wait is paid once a dozen."""
+"""Fresh tenants, made two dozen at a time: a new tenant is known everywhere within seconds, and that wait is paid once."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from uuid import uuid4
 
 from infra.ops.cli.imports.history import SolvedTicket
@@ -20,7 +19,7 @@ from tests.integration.chain.polling import until
 from tests.integration.chain.running_chain import RunningChain
 from tests.integration.chain.tenant import REQUESTER, Tenant
 
-DOZEN = 12
+AT_ONCE = 24
 WHO = "integration tests"
 STAGES_FOLLOW = POLL_SECONDS + 0.5
 """Seconds after which every stage has looked for new tenants. No stage tells whom it knows, and who is unknown is held for 5 s."""
@@ -36,7 +35,11 @@ ARTICLE = Article(
     ("dhcp", "169.254", "scope"),
     link="https://kb.example.com/KB-2001",
 )
-OTHER_ARTICLE = Article("KB-2002", "Label printer skips every second label", "**Steps**\n\n1. Calibrate the media sensor.")
+OTHER_ARTICLE = Article(
+    "KB-2002",
+    "Label printer skips every second label",
+    "**Symptom.** The printer skips labels, its sensor blinks red.\n\n**Steps**\n\n1. Calibrate the media sensor.\n2. Print again.",
+)
 DEVICES = (
     Device("NS-1", "school-net", "10.74.16.0/24", "subnet", "School", "Northern Schools", "class rooms"),
     Device("NS-2", "school-pc20", "10.74.16.20", "pc", "School", "Northern Schools", "teacher's PC"),
@@ -67,7 +70,7 @@ class TenantShelf:
         return self._fresh[form].pop()
 
     async def _stock(self) -> None:
-        forms = ["cloud", *["onprem"] * (DOZEN - 1)]
+        forms = ["cloud", *["onprem"] * (AT_ONCE - 1)]
         made = [(form, await self._make(form)) for form in forms]
         known_at = time.monotonic() + STAGES_FOLLOW
         last = made[-1][1]
@@ -89,7 +92,7 @@ class TenantShelf:
         data = DataStore(chain.pool, tenant_id, WHO)
         await data.articles([ARTICLE, OTHER_ARTICLE])
         await data.devices(DEVICES)
-        await data.solved_tickets([replace(ticket) for ticket in HISTORY])
+        await data.solved_tickets(HISTORY)
         return Tenant(chain, tenant_id, created.settings.partition, created.secret.whsec)
 
 

@@ -32,8 +32,10 @@ class Seen:
         return Codec().decode(self.value, self.topic)
 
     def header(self, name: str) -> str:
-        (value,) = (value for found, value in self.headers if found == name)
-        return value.decode()
+        """Its text, empty where there is none. Fails for one that is there twice."""
+        values = [value for found, value in self.headers if found == name]
+        assert len(values) <= 1, self.headers
+        return values[0].decode() if values else ""
 
 
 class Tap:
@@ -67,13 +69,9 @@ class Tap:
             and (ticket_id is None or one.header("ce_subject") == ticket_id)
         ]
 
-    async def record_at(self, topic: Topic, partition: int, offset: int) -> Seen:
-        def look() -> Seen | None:
-            return next((one for one in self.records(topic, partition) if one.offset == offset), None)
-
-        found = await until(look, f"{topic} {partition}/{offset}")
-        assert found
-        return found
+    async def first(self, topic: Topic, partition: int, ticket_id: str) -> Seen:
+        """A ticket's first record on a topic, once it is there."""
+        return (await until(lambda: self.records(topic, partition, ticket_id), f"{ticket_id} on {topic}"))[0]
 
     async def letter_for(self, topic: Topic, partition: int, offset: int, *, seconds: float = PATIENCE) -> Seen:
         """The dead letter that keeps the record at this position."""

@@ -172,6 +172,8 @@ def _page(fault: DeskFault, quirks: Quirks) -> web.Response:
         return web.Response(text=answers.GARBAGE, content_type="application/json")
     if fault.kind == "rate_limit":
         return answers.refused(quirks, answers.too_many(fault.retry_after))
+    if fault.status < 500:  # the desk's own word: it won't take this call, however often
+        return answers.refused(quirks, answers.Refusal(fault.status, 4001, "Value is not acceptable"))
     # A server error comes from the container around the desk, so it is no HTTP 200 on any desk.
     refusal = answers.Refusal(fault.status, 4004, "Internal Error", retry_after=fault.retry_after)
     return answers.refused(Quirks(), refusal)

@@ -1,0 +1,158 @@
+"""A tenant that agreed to an outside model, and one that did not, on the same stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from infra.ops.local.model_server import ModelFault, ModelServer
+from schemas.events import EnhancementDelivered, Writer
+from schemas.topics import Stage
+from tests.integration.chain.polling import until
+from tests.integration.chain.running_chain import CommandFailed
+from tests.integration.chain.shelf import TenantShelf
+from tests.integration.chain.tenant import SUBJECT, Tenant
+
+PASSWORD, EMAIL, PHONE = "Tr0ub4dor-Blaubeere!", "anna.head@school.example", "+49 4821 5550 179"
+SECRETS = (
+    f"<div>The tablets get 169.254 addresses. My password: {PASSWORD}<br>"
+    f"Write to {EMAIL} or call {PHONE}. DHCP scope looks full, the PC 10.74.16.20 works.</div>"
+)
+
+
+@pytest.fixture(scope="module")
+async def agreed(shelf: TenantShelf) -> Tenant:
+    """A tenant with `external_model`, switched on as an operator does it."""
+    tenant = await shelf.take()
+    changed = await tenant.command(
+        "tenant", "set", "external_model=true", "--agreed-by", "Head of IT", "--reason", "signed order"
+    )
+    assert changed["settings"]["external_model"] is True
+    await until_model_writes(tenant)
+    return tenant
+
+
+async def until_model_writes(tenant: Tenant) -> None:
+    """Settings are effective within 5 s: until then the built-in writer goes on."""
+
+    async def written() -> bool:
+        return (await tenant.delivered(await tenant.told())).writer is Writer.MODEL
+
+    await until(written, "the change is effective", seconds=30)  # the first call imports litellm, too
+
+
+@pytest.fixture(autouse=True)
+async def working_model(model_server: ModelServer) -> AsyncIterator[None]:
+    yield
+    model_server.faults.clear()
+
+
+async def prompts_about(model_server: ModelServer, words: str) -> list[dict[str, Any]]:
+    """The bodies of all calls whose prompt has these words."""
+    return [call["body"] for call in model_server.ledger.calls() if words in json.dumps(call["body"])]
+
+
+async def test_the_model_writes_the_note_and_the_event_says_what_it_took(
+    agreed: Tenant, model_server: ModelServer
+) -> None:
+    ticket_id = await agreed.told(subject=f"{SUBJECT} (room 21)")
+    delivered: EnhancementDelivered = await agreed.delivered(ticket_id)
+
+    assert delivered.writer is Writer.MODEL
+    assert (delivered.model, delivered.degraded) == ("gpt-4-turbo", None)
+    assert delivered.prompt_version
+    usage = delivered.usage
+    assert usage.prompt_tokens > 100 and usage.completion_tokens > 50
+    assert usage.cost_usd is not None and usage.cost_usd > 0
+    assert "KB-2001" in {citation.id for citation in delivered.citations}
+    (note,) = await agreed.notes(ticket_id)
+    assert "language model gpt-4-turbo" in note.description
+    (body,) = await prompts_about(model_server, "room 21")
+    assert body["model"].endswith("gpt-4-turbo")
+    assert body["provider"]["data_collection"] == "deny"
+    assert body["usage"] == {"include": True}
+
+
+async def test_the_key_reaches_the_model_and_stands_in_no_event(agreed: Tenant, model_server: ModelServer) -> None:
+    key = agreed.chain.environment["OPENROUTER_API_KEY"]
+    ticket_id = await agreed.told(subject=f"{SUBJECT} (room 22)")
+    record = await agreed.delivery(ticket_id)
+
+    assert key.encode() not in record.value
+    hashes = {call["authorization_hash"] for call in model_server.ledger.calls()}
+    assert len(hashes) == 1
+
+
+async def test_passwords_addresses_and_numbers_never_reach_the_model(agreed: Tenant, model_server: ModelServer) -> None:
+    ticket_id = await agreed.told(subject=f"{SUBJECT} (room 23)", description=SECRETS)
+    delivered = await agreed.delivered(ticket_id)
+
+    assert delivered.writer is Writer.MODEL
+    (body,) = await prompts_about(model_server, "room 23")
+    sent = json.dumps(body, ensure_ascii=False)
+    assert "169.254" in sent, "the ticket's own words did reach it"
+    for secret in (PASSWORD, EMAIL, PHONE, "5550 179", "office@school.example"):
+        assert secret not in sent
+    assert PASSWORD not in delivered.text
+
+
+async def test_without_consent_nothing_leaves_on_the_same_stack(tenant: Tenant, model_server: ModelServer) -> None:
+    ticket_id = await tenant.told(subject=f"{SUBJECT} (room 24)")
+    delivered = await tenant.delivered(ticket_id)
+
+    assert (delivered.writer, delivered.model, delivered.degraded) == (Writer.BUILTIN, None, None)
+    assert delivered.usage.prompt_tokens == 0
+    assert await prompts_about(model_server, "room 24") == []
+
+
+async def test_switching_it_on_needs_to_be_agreed_to(tenant: Tenant) -> None:
+    with pytest.raises(CommandFailed, match="exit code 2"):
+        await tenant.command("tenant", "set", "external_model=true")
+
+
+async def test_a_model_that_fails_is_tried_again_and_then_replaced(agreed: Tenant, model_server: ModelServer) -> None:
+    held_before = (await agreed.chain.handled(Stage.SYNTHESIZE, agreed.tenant_id)).get(("hold", "model_unavailable"), 0)
+    model_server.faults.set([ModelFault(kind="error", status=500, retry_after=1)])
+
+    ticket_id = await agreed.told(subject=f"{SUBJECT} (room 25)")
+    delivered = await agreed.delivered(ticket_id)
+
+    assert delivered.writer is Writer.BUILTIN
+    assert delivered.degraded and "unavailable" in delivered.degraded
+    (note,) = await agreed.notes(ticket_id)
+    assert "Less than usual" in note.description
+    tries = await prompts_about(model_server, "room 25")
+    assert len(tries) == 3
+    counts = await agreed.chain.handled(Stage.SYNTHESIZE, agreed.tenant_id)
+    assert counts["hold", "model_unavailable"] - held_before == 2
+
+
+async def test_a_model_that_recovers_writes_the_note_after_all(agreed: Tenant, model_server: ModelServer) -> None:
+    model_server.faults.set([ModelFault(kind="rate_limit", retry_after=1, calls=1)])
+
+    delivered = await agreed.delivered(await agreed.told(subject=f"{SUBJECT} (room 26)"))
+
+    assert (delivered.writer, delivered.degraded) == (Writer.MODEL, None)
+
+
+async def test_what_a_model_makes_up_is_taken_out(agreed: Tenant, model_server: ModelServer) -> None:
+    said = (
+        "## Problem in short\n\nTablets get no address since this morning, as the requester of the ticket says, and the scope "
+        "of the class rooms seems to be full, which an earlier case had as well.\n\n## Steps\n\n"
+        "1. Look at the scope's statistics and note how many of its addresses are in use at the moment [1].\n"
+        "2. Log in to 203.0.113.77 and open it.\n"
+        "3. See https://evil.example/collect?ticket=1 for more.\n"
+        "4. Remove old leases together with the requester and test the result.\n"
+    )
+    model_server.faults.set([ModelFault(kind="answer", text=said, calls=1)])
+
+    delivered = await agreed.delivered(ticket_id := await agreed.told(subject=f"{SUBJECT} (room 27)"))
+
+    (note,) = await agreed.notes(ticket_id)
+    assert delivered.writer is Writer.MODEL
+    assert "Remove old leases" in note.description
+    assert "203.0.113.77" not in note.description and "evil.example" not in note.description
+    assert delivered.degraded and "removed from the model's text" in delivered.degraded
