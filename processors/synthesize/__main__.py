@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from sinks.postgres.tickets import Tickets
-
 from infra.runtime.clock import SystemClock
 from infra.runtime.kafka.client_settings import load_kafka
 from infra.runtime.settings import load
@@ -23,6 +21,7 @@ from processors.synthesize.writer.litellm_model import LitellmModel
 from schemas.topics import Stage
 from sinks.postgres.answers import Answers
 from sinks.postgres.enhancements import Enhancements
+from sinks.postgres.tickets import Tickets
 from sinks.stage_ports import StageContext, open_stage
 
 log = get_logger(__name__)
