@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -27,7 +28,7 @@ def migrate(json_to: str | None) -> int:
     """Make the roles and apply the migrations that are missing. Safe to run again, and at the same time.
 
     DATABASE_URL names the migrator: a superuser, or the owner of the database with CREATEROLE. Passwords of the services' roles are
-    set from TICKETSTREAM_ROLE_PASSWORD_INGEST and so on, where those are set.
+    set from TICKETSTREAM_ROLE_PASSWORD_INGEST and so on, else from DATABASE_URL_INGEST and so on, where those are set.
     """
     from infra.ops.cli.running import run_async
     from infra.ops.cli.surroundings import Surroundings
@@ -56,8 +57,17 @@ def role_passwords(environment: Mapping[str, str]) -> dict[str, str]:
     """Role → password, of those that the environment gives."""
     from sinks.postgres.roles import LOGINS
 
-    given = {role: environment.get(PASSWORD_VARIABLE.format(service=_service(role))) for role in LOGINS}
+    given = {
+        role: environment.get(PASSWORD_VARIABLE.format(service=_service(role))) or _in_dsn(role, environment)
+        for role in LOGINS
+    }
     return {role: password for role, password in given.items() if password}
+
+
+def _in_dsn(role: str, environment: Mapping[str, str]) -> str | None:
+    """The password in the service's own DSN, if that is one of this role."""
+    parts = urlsplit(environment.get(f"DATABASE_URL_{_service(role)}", ""))
+    return unquote(parts.password) if parts.username == role and parts.password else None
 
 
 def _service(role: str) -> str:
