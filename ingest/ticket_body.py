@@ -18,7 +18,6 @@ from ingest.json_text import WHOLE_DOCUMENT, parse_json, storable
 from schemas.events import Requester, Ticket, TicketKind
 from schemas.events.ticket import MAX_DESCRIPTION_BYTES
 
-_CLOSED = frozenset({"closed", "resolved"})
 _OPERATIONS = {
     word: kind
     for kind, words in {
@@ -166,7 +165,7 @@ def _kind(said: str | None, ticket: Ticket) -> TicketKind:
     """What the sender calls it, else what the ticket's state and times tell."""
     if said and (kind := _OPERATIONS.get(said.lower())):
         return kind
-    if ticket.status and ticket.status.lower() in _CLOSED:
+    if ticket.closed:
         return TicketKind.CLOSED
     if ticket.created_at and ticket.updated_at and ticket.updated_at > ticket.created_at:
         return TicketKind.UPDATED

@@ -19,14 +19,13 @@ from processors.enrich.ports import (
     Tenants,
     Tickets,
 )
-from schemas.events import TicketEnriched, TicketKind, TicketReceived
+from schemas.events import TicketEnriched, TicketReceived
 from schemas.reasons import Reason
 from sinks.postgres.received_events import Admission
 
 log = get_logger(__name__)
 
 UNKNOWN_TENANT_SECONDS = 5.0
-CLOSED = frozenset({"closed", "resolved"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ async def process(
 async def _nothing_to_answer(event: TicketReceived, position: Position, stores: Stores) -> Reason | None:
     """Stores the ticket either way: every ticket is history for the next."""
     state = await stores.tickets.store(event, position)
-    if _closed(event):
+    if event.closes:
         return Reason.NOT_FOR_ENHANCEMENT
     if state.newest_hash != event.ticket.content_hash:
         return (
@@ -97,10 +96,6 @@ async def _nothing_to_answer(event: TicketReceived, position: Position, stores: 
     if not await stores.enhancements.begin(event) and not event.again:
         return Reason.UNCHANGED  # our own note raises a webhook too
     return None
-
-
-def _closed(event: TicketReceived) -> bool:
-    return event.kind is TicketKind.CLOSED or (event.ticket.status or "").strip().lower() in CLOSED
 
 
 def _done_with(event: TicketReceived, received: ReceivedEvents, outcome: str, reason: Reason | None) -> Then:

@@ -31,5 +31,10 @@ class TicketReceived:
     again: bool = False
 
     @property
+    def closes(self) -> bool:
+        """Whether the ticket is closed with this event, by its kind or by its status."""
+        return self.kind is TicketKind.CLOSED or self.ticket.closed
+
+    @property
     def ticket_id(self) -> str:
         return self.ticket.ticket_id

@@ -8,6 +8,7 @@ from datetime import datetime
 from schemas.content import content_hash
 
 MAX_DESCRIPTION_BYTES = 64 * 1024
+_CLOSED_STATES = frozenset({"closed", "resolved"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class Ticket:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     content_hash: str = field(default="")
+
+    @property
+    def closed(self) -> bool:
+        """Whether the desk says that nothing is left to do."""
+        return (self.status or "").strip().lower() in _CLOSED_STATES
 
     def __post_init__(self) -> None:
         if not self.content_hash:

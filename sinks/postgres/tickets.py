@@ -8,13 +8,12 @@ from datetime import datetime
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import Connection, tenant_transaction
 from infra.runtime.stream.record import Position
-from schemas.events import Ticket, TicketKind, TicketReceived
+from schemas.events import Ticket, TicketReceived
 from schemas.network_names import addresses
 from sinks.postgres.search_terms import exact_tokens
 
 IMPORTED = -1
 """Offset of a ticket that came by import: any event about it is newer."""
-CLOSED_STATES = frozenset({"closed", "resolved"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +99,7 @@ async def keep(connection: Connection, tenant_id: str, ticket: Ticket, kept: Kep
 
 def _solved_at(event: TicketReceived) -> datetime | None:
     ticket = event.ticket
-    closed = event.kind is TicketKind.CLOSED or (ticket.status or "").strip().lower() in CLOSED_STATES
-    return (ticket.updated_at or event.received_at) if closed else None
+    return (ticket.updated_at or event.received_at) if event.closes else None
 
 
 def _clean(text: str) -> str:
