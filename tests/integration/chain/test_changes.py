@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -60,12 +61,15 @@ async def test_a_tenants_new_rate_limit_is_effective_within_five_seconds(tenant:
 async def test_a_disabled_tenant_is_refused_and_its_events_wait(tenant: Tenant) -> None:
     waiting = await tenant.ticket()
     await tenant.command("tenant", "disable", "--reason", "unpaid")
+    disabled_at = time.monotonic()
 
     async def refused() -> bool:
         return (await tenant.webhook(await tenant.ticket())).status == 403
 
     await until(refused, "the edge refuses the tenant", seconds=EFFECTIVE)
 
+    # Each process follows by itself: what the edge knows, enrich may learn later, but not later than promised.
+    await asyncio.sleep(max(0.0, disabled_at + EFFECTIVE - time.monotonic()))
     forger = Forger(tenant.chain)  # what was accepted a moment before
     event = ticket_received(tenant.tenant_id, waiting)
 
