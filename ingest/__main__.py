@@ -31,10 +31,11 @@ from ingest.postgres_sources import Database, PostgresFeedback, PostgresKeys, Po
 from ingest.registry import Registry
 from ingest.settings import IngestSettings
 from ingest.tenants_view import TenantsView
-from ingest.webhooks import PUBLISH_SECONDS, WebhookEdge
+from ingest.webhooks import WebhookEdge
 
 SERVICE = "ingest"
 RETRY_SECONDS = 1.0
+PUBLISH_SECONDS = 5.0
 FLUSH_SECONDS = 3.0
 
 log = logs.get_logger(__name__)

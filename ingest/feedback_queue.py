@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from infra.runtime.kafka.producer import PublishError
@@ -15,14 +14,11 @@ from schemas.topics import Topic
 
 log = get_logger(__name__)
 
-PUBLISH_SECONDS = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class FeedbackQueue:
     tenants: Tenants
     publisher: EventPublisher
-    publish_seconds: float = PUBLISH_SECONDS
 
     def tenant(self, tenant_id: str) -> TenantAccess | None:
         """The tenant if it exists and is enabled. Refuses with 503 while no tenants are known at all."""
@@ -35,11 +31,10 @@ class FeedbackQueue:
         """Returns when Kafka has it; refuses with 503 otherwise."""
         traceparent = new_traceparent()
         try:
-            async with asyncio.timeout(self.publish_seconds):
-                await self.publisher.publish(
-                    event, topic=Topic.FEEDBACK_SUBMITTED, partition=tenant.partition, traceparent=traceparent
-                )
-        except (TimeoutError, PublishError) as error:
+            await self.publisher.publish(
+                event, topic=Topic.FEEDBACK_SUBMITTED, partition=tenant.partition, traceparent=traceparent
+            )
+        except PublishError as error:
             log.warning("Feedback not queued", tenant_id=event.tenant_id, event_id=event.event_id, error=str(error))
             raise unavailable("not queued, send it again", "publish_failed") from None
         log.info(

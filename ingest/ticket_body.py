@@ -6,13 +6,13 @@ Source: ManageEngine, ServiceDesk Plus REST API v3, "Request"; `$COMPLETE_V3_JSO
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from ingest.answers import Refused, wrong_field
-from ingest.desk_values import Name, RawText, Resolution, Subject, TicketId, Time
+from ingest import desk_values
+from ingest.answers import wrong_field
 from ingest.html_text import cut_to_bytes, to_text
 from ingest.json_text import WHOLE_DOCUMENT, parse_json, storable
 from schemas.events import Requester, Ticket, TicketKind
@@ -28,7 +28,6 @@ _OPERATIONS = {
     for word in words.split()
 }
 _CUSTOMER_FIELD = re.compile(r"customer|client|company|account", re.IGNORECASE)
-_PERSON_KEYS = ("id", "name", "email_id", "email")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,54 +38,42 @@ class TicketBody:
     ticket: Ticket
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=False, hide_input_in_errors=True)
+Fields = tuple[tuple[str, Callable[[Any], Any]], ...]
+"""The fields of an object and what each means, whatever the desk calls it."""
 
-
-class _Person(_Body):
-    id: Name = None
-    name: Name = None
-    email_id: Name = None
-    email: Name = None
-
-
-class _Fields(_Body):
-    """What both forms have in common, by the same names."""
-
-    subject: Subject
-    description: RawText = ""
-    site: Name = None
-    category: Name = None
-    priority: Name = None
-    status: Name = None
-    resolution: Resolution = None
-    created_time: Time = None
-    operation: Name = None
-    event: Name = None
-
-
-class _Request(_Fields):
-    id: TicketId
-    requester: _Person | str | None = None
-    account: Name = None
-    end_customer: Name = None
-    udf_fields: dict[str, Any] | None = None
-    last_updated_time: Time = None
-    updated_time: Time = None
-
-
-class _Wrapped(_Body):
-    request: _Request
-    operation: Name = None
-    event: Name = None
-
-
-class _Flat(_Fields):
-    ticket_id: TicketId
-    requester_name: Name = None
-    requester_email: Name = None
-    end_customer: Name = None
-    updated_time: Time = None
+_SAID: Fields = (("operation", desk_values.name), ("event", desk_values.name))
+_COMMON: Fields = (
+    ("subject", desk_values.subject),
+    ("description", desk_values.raw_text),
+    ("site", desk_values.name),
+    ("category", desk_values.name),
+    ("priority", desk_values.name),
+    ("status", desk_values.name),
+    ("resolution", desk_values.resolution),
+    ("created_time", desk_values.time),
+    ("updated_time", desk_values.time),
+    ("end_customer", desk_values.name),
+    *_SAID,
+)
+_REQUEST: Fields = (
+    *_COMMON,
+    ("id", desk_values.ticket_id),
+    ("account", desk_values.name),
+    ("udf_fields", desk_values.additional_fields),
+    ("last_updated_time", desk_values.time),
+)
+_FLAT: Fields = (
+    *_COMMON,
+    ("ticket_id", desk_values.ticket_id),
+    ("requester_name", desk_values.name),
+    ("requester_email", desk_values.name),
+)
+_PERSON: Fields = (
+    ("id", desk_values.name),
+    ("name", desk_values.name),
+    ("email_id", desk_values.name),
+    ("email", desk_values.name),
+)
 
 
 def parse_ticket(body: bytes) -> TicketBody:
@@ -94,66 +81,96 @@ def parse_ticket(body: bytes) -> TicketBody:
     document = parse_json(body)
     if not isinstance(document, dict):
         raise wrong_field(WHOLE_DOCUMENT, "must be an object")
-    try:
-        return _wrapped(_Wrapped.model_validate(document)) if "request" in document else _flat(document)
-    except ValidationError as error:
-        raise _refusal(error) from None
+    return _wrapped(document) if "request" in document else _flat(document)
 
 
-def _wrapped(body: _Wrapped) -> TicketBody:
-    request = body.request
+def _wrapped(document: dict[str, Any]) -> TicketBody:
+    request = document["request"]
+    if not isinstance(request, dict):
+        raise wrong_field("request", "request must be an object")
+    read, around = _read(request, _REQUEST, "request."), _read(document, _SAID, "")
     ticket = _ticket(
-        request,
-        request.id,
-        requester=_requester(request.requester),
-        end_customer=request.end_customer or request.account or _end_customer(request.udf_fields),
-        updated_at=request.last_updated_time or request.updated_time,
+        read,
+        read["id"],
+        requester=_requester(request.get("requester")),
+        end_customer=read["end_customer"] or read["account"] or _end_customer(read["udf_fields"]),
+        updated_at=read["last_updated_time"] or read["updated_time"],
     )
-    said = body.operation or body.event or request.operation or request.event
+    said = around["operation"] or around["event"] or read["operation"] or read["event"]
     return TicketBody(_kind(said, ticket), ticket)
 
 
 def _flat(document: dict[str, Any]) -> TicketBody:
-    body = _Flat.model_validate(document)
-    requester = None
-    if body.requester_name or body.requester_email:
-        requester = Requester(name=body.requester_name, email=body.requester_email)
+    read = _read(document, _FLAT, "")
     ticket = _ticket(
-        body, body.ticket_id, requester=requester, end_customer=body.end_customer, updated_at=body.updated_time
+        read,
+        read["ticket_id"],
+        requester=_known(None, read["requester_name"], read["requester_email"]),
+        end_customer=read["end_customer"],
+        updated_at=read["updated_time"],
     )
-    return TicketBody(_kind(body.operation or body.event, ticket), ticket)
+    return TicketBody(_kind(read["operation"] or read["event"], ticket), ticket)
 
 
-def _ticket(fields: _Fields, ticket_id: str, **particular: Any) -> Ticket:
-    text, source_cut = to_text(fields.description)
+def _read(document: dict[str, Any], fields: Fields, path: str) -> dict[str, Any]:
+    """Every one of the fields, the unknown ones left out. Refuses with the path of the first that nobody could mean."""
+    read: dict[str, Any] = {}
+    field = ""
+    try:
+        for field, meant in fields:
+            read[field] = meant(document.get(field))
+    except ValueError as error:
+        problem = error if field in document else "is missing"
+        raise wrong_field(f"{path}{field}", f"{path}{field} {problem}") from None
+    return read
+
+
+def _ticket(
+    read: dict[str, Any],
+    ticket_id: str,
+    *,
+    requester: Requester | None,
+    end_customer: str | None,
+    updated_at: datetime | None,
+) -> Ticket:
+    text, source_cut = to_text(read["description"])
     text, cut = cut_to_bytes(storable(text), MAX_DESCRIPTION_BYTES)
     return Ticket(
         ticket_id=ticket_id,
-        subject=fields.subject,
+        subject=read["subject"],
         description=text,
         description_cut=cut or source_cut,
-        site=fields.site,
-        category=fields.category,
-        priority=fields.priority,
-        status=fields.status,
-        resolution=fields.resolution,
-        created_at=fields.created_time,
-        **particular,
+        requester=requester,
+        site=read["site"],
+        end_customer=end_customer,
+        category=read["category"],
+        priority=read["priority"],
+        status=read["status"],
+        resolution=read["resolution"],
+        created_at=read["created_time"],
+        updated_at=updated_at,
     )
 
 
-def _requester(person: _Person | str | None) -> Requester | None:
-    if isinstance(person, str):
-        person = _Person(name=person)
-    if person is None:
+def _requester(value: Any) -> Requester | None:
+    """An object with a name, an id, an address, or just the name."""
+    if isinstance(value, str):
+        return _known(None, desk_values.name(value), None)
+    if value is None:
         return None
-    email = person.email_id or person.email
-    return Requester(person.id, person.name, email) if person.id or person.name or email else None
+    if not isinstance(value, dict):
+        raise wrong_field("request.requester", "request.requester must be text or an object")
+    read = _read(value, _PERSON, "request.requester.")
+    return _known(read["id"], read["name"], read["email_id"] or read["email"])
 
 
-def _end_customer(udf_fields: dict[str, Any] | None) -> str | None:
+def _known(person_id: str | None, name: str | None, email: str | None) -> Requester | None:
+    return Requester(person_id, name, email) if person_id or name or email else None
+
+
+def _end_customer(udf_fields: dict[str, Any]) -> str | None:
     """The first additional field whose name speaks of a customer; desks name these fields themselves."""
-    for key, value in (udf_fields or {}).items():
+    for key, value in udf_fields.items():
         if _CUSTOMER_FIELD.search(key):
             value = value.get("name") if isinstance(value, dict) else value
             if isinstance(value, str) and value.strip():
@@ -170,11 +187,3 @@ def _kind(said: str | None, ticket: Ticket) -> TicketKind:
     if ticket.created_at and ticket.updated_at and ticket.updated_at > ticket.created_at:
         return TicketKind.UPDATED
     return TicketKind.CREATED
-
-
-def _refusal(error: ValidationError) -> Refused:
-    """The first fault, with its path as one writes it: `request.requester.name`."""
-    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    path = ".".join(str(part) for part in fault["loc"] if part not in ("_Person", "str")) or WHOLE_DOCUMENT
-    message = "is missing" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
-    return wrong_field(path, f"{path} {message}")

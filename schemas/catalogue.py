@@ -15,6 +15,7 @@ from typing import Any
 import fastavro
 
 from schemas import events
+from schemas.avro_writer import Write, writer_for
 from schemas.topics import Topic
 
 
@@ -35,6 +36,11 @@ class SchemaVersion:
     @property
     def parsed(self) -> Any:
         return _parsed(self.file)
+
+    @property
+    def write(self) -> Write:
+        """Appends an event of this version; see `schemas.avro_writer` for what it raises."""
+        return _writer(self.file)
 
     def subject(self, prefix: str = "") -> str:
         """By Confluent's TopicNameStrategy."""
@@ -71,3 +77,8 @@ def _text(file: str) -> str:
 @cache
 def _parsed(file: str) -> Any:
     return fastavro.parse_schema(json.loads(_text(file)))
+
+
+@cache
+def _writer(file: str) -> Write:
+    return writer_for(_parsed(file))

@@ -6,9 +6,8 @@ Source: CloudEvents 1.0.2, Kafka protocol binding, section 3.2; W3C Trace Contex
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas import catalogue
 
@@ -21,8 +20,7 @@ class BadEnvelope(ValueError):
     """The record's headers are not those of an event of ours; the text says which."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """An event's headers. `subject` is the ticket id, `source` the service that wrote it, `time` RFC 3339 text."""
 
     id: str
@@ -97,7 +95,9 @@ def peek(headers: Iterable[tuple[str, bytes | None]], name: str) -> str:
 
 def rfc3339(at: datetime) -> str:
     """UTC with milliseconds, `2026-01-31T09:00:00.000Z`."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def _text(name: str, value: bytes | None) -> str:

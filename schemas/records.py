@@ -1,4 +1,4 @@
-"""Frozen dataclasses to Avro records and back, by their type hints.
+"""Frozen dataclasses to plain records, as fastavro reads and writes them, and back, by their type hints.
 
 Understands str, int, float, bool, bytes, datetime, str enums, other such dataclasses, tuples of these, `dict[str, …]`, and
 `| None`. Fields that a writer knew and we don't are left out; fields that a writer didn't know take the dataclass's default.

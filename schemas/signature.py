@@ -9,8 +9,8 @@ from __future__ import annotations
 import binascii
 import struct
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 ALGORITHM = "ed25519"
 _LENGTH = struct.Struct(">I").pack
@@ -20,8 +20,7 @@ class BadSignatureHeader(ValueError):
     """The header is not of the form `ed25519;<key id>;<base64>`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(NamedTuple):
     """The parts of a record that its signature binds together. `time` is the header's text, `topic` has its prefix."""
 
     topic: str

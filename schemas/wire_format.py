@@ -15,7 +15,7 @@ import fastavro
 
 from schemas import catalogue
 from schemas.catalogue import SchemaVersion
-from schemas.records import from_record, to_record
+from schemas.records import from_record
 from schemas.topics import MAX_EVENT_BYTES, Topic
 
 _HEADER = struct.Struct(">BI")
@@ -45,13 +45,14 @@ class Codec:
     def encode(self, event: Any) -> bytes:
         """Raises TooLarge above 256 KiB, but for dead letters, which carry another record whole."""
         schema = catalogue.NEWEST[type(event)]
-        buffer = BytesIO()
-        buffer.write(_HEADER.pack(0, self.writes_as.get(schema.schema_id, schema.schema_id)))
-        fastavro.schemaless_writer(buffer, schema.parsed, to_record(event))
-        value = buffer.getvalue()
+        value = bytearray(_HEADER.pack(0, self.writes_as.get(schema.schema_id, schema.schema_id)))
+        try:
+            schema.write(value, event)
+        except (AttributeError, TypeError) as error:
+            raise TypeError(f"a {type(event).__name__} with a value that its schema doesn't allow: {error}") from error
         if len(value) > MAX_EVENT_BYTES and schema.topic is not Topic.DEAD_LETTERS:
             raise TooLarge(f"{type(event).__name__} is {len(value)} bytes, at most {MAX_EVENT_BYTES} are allowed")
-        return value
+        return bytes(value)
 
     def decode(self, value: bytes, topic: Topic) -> Any:
         """The event, whose type is that of the topic. Raises a WireError that says what is wrong."""

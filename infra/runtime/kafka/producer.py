@@ -10,22 +10,21 @@ batch expires without a leader) nor `confluent_kafka.aio` (no headers) serves; m
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as _Producer
 
 POLL_SECONDS = 0.002
+GRACE_SECONDS = 1.0
 
 
 class PublishError(Exception):
     """Kafka didn't acknowledge the record in time, or refused it. It may have been written all the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     topic: str
     partition: int
     key: bytes
@@ -52,7 +51,8 @@ class Producer:
                 "log_level": 3,
             }
         )
-        self._under_way = 0
+        self._patience = delivery_timeout + GRACE_SECONDS
+        self._under_way: dict[asyncio.Future[None], float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def send(self, record: Record) -> asyncio.Future[None]:
@@ -71,7 +71,7 @@ class Producer:
             raise PublishError("the producer's queue is full: Kafka is not keeping up") from error
         except KafkaException as error:
             raise PublishError(str(error)) from error
-        self._under_way += 1
+        self._under_way[future] = self._loop.time() + self._patience
         if self._timer is None:
             self._timer = self._loop.call_later(POLL_SECONDS, self._poll)
         return future
@@ -83,16 +83,26 @@ class Producer:
             await asyncio.sleep(POLL_SECONDS)
         if self._timer:
             self._timer.cancel()
-        return self._under_way
+        return len(self._under_way)
 
     def _poll(self) -> None:
         self._producer.poll(0)
+        self._give_up(self._loop.time())
         self._timer = self._loop.call_later(POLL_SECONDS, self._poll) if self._under_way else None
+
+    def _give_up(self, now: float) -> None:
+        """On what librdkafka has no word of, though its own timeout is over: who waits must hear something."""
+        while self._under_way:
+            future, until = next(iter(self._under_way.items()))
+            if until > now:
+                break
+            del self._under_way[future]
+            if not future.done():
+                future.set_exception(PublishError("no word of it in time"))
 
     def _delivered(self, future: asyncio.Future[None], error: KafkaError | None, _: Any) -> None:
         """Called by poll(), so on the loop."""
-        self._under_way -= 1
-        if future.done():
+        if self._under_way.pop(future, None) is None or future.done():
             return
         if error is None:
             future.set_result(None)

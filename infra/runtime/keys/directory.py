@@ -8,12 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cached_property
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from infra.runtime.clock import Clock, SystemClock
+from infra.runtime.keys.signing import verifies
 from infra.runtime.telemetry.logs import get_logger
 from schemas.topics import Topic
 
@@ -24,7 +21,7 @@ MIN_SECONDS_BETWEEN_LOADS = 1.0
 CLOCK_SKEW = timedelta(seconds=60)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ServiceKey:
     """A service's public key. `topics` are unprefixed names that it may sign. `not_after` ends the time in which it signs; what
     it signed before stays valid. `revoked_at` ends everything: the key leaked."""
@@ -36,10 +33,6 @@ class ServiceKey:
     not_before: datetime
     not_after: datetime | None = None
     revoked_at: datetime | None = None
-
-    @cached_property
-    def verifier(self) -> Ed25519PublicKey:
-        return Ed25519PublicKey.from_public_bytes(self.public_key)
 
     def may_sign(self, topic: Topic, at: datetime) -> bool:
         if self.revoked_at is not None or topic.value not in self.topics:
@@ -95,11 +88,7 @@ class KeyDirectory:
             return KeyVerdict.UNKNOWN_KEY
         if not key.may_sign(topic, at or self._clock.now()):
             return KeyVerdict.WRONG
-        try:
-            key.verifier.verify(signature, message)
-        except InvalidSignature:
-            return KeyVerdict.WRONG
-        return KeyVerdict.VALID
+        return KeyVerdict.VALID if verifies(key.public_key, signature, message) else KeyVerdict.WRONG
 
     async def refresh(self) -> None:
         """Look at once, unless the last look was less than a second ago. Never raises for a loader that fails."""

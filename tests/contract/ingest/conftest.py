@@ -50,13 +50,12 @@ class Running:
     link_ring: KeyRing = field(
         default_factory=lambda: KeyRing.parse(new_ring_key("l"), variable="TICKETSTREAM_LINK_KEYS")
     )
-    publish_seconds: float = 5.0
     port: int = 0
 
     def edge(self) -> Edge:
         queue = FeedbackQueue(self.tenants, self.publisher)
         return Edge(
-            WebhookEdge(self.tenants, self.publisher, publish_seconds=self.publish_seconds),
+            WebhookEdge(self.tenants, self.publisher),
             FeedbackApi(BearerTokens(self.tokens), queue, self.feedback),
             FeedbackLinks(self.link_ring, queue),
             KeysRoute(self.keys),

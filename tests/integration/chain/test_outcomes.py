@@ -141,7 +141,7 @@ async def test_hold_a_desk_that_refuses_connections_gets_its_note_when_it_is_bac
         await tenant.chain.tap.first(Topic.ENHANCEMENTS_SYNTHESIZED, tenant.partition, told[-1])
         return ("hold", str(Reason.DESK_UNAVAILABLE)) in await tenant.chain.handled(Stage.DELIVER, tenant.tenant_id)
 
-    await until(held, "deliver can't reach the desk", seconds=5)
+    await until(held, "deliver can't reach the desk", seconds=10)
     waiting = await tenant.told()
     settings, _ = desk_of(tenant.tenant_id, "onprem", tenant.chain)
     async with Simulator(port=port) as desk:

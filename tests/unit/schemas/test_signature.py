@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import fields, replace
 from hashlib import sha256
 
 import pytest
@@ -48,19 +47,19 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Signed)])
+@pytest.mark.parametrize("name", Signed._fields)
 def test_whatever_is_changed_breaks_it(name: str) -> None:
     _, signature = parse_signature(HEADER)
     KEY.public_key().verify(signature, SIGNED.message())
-    changed = replace(SIGNED, **{name: OTHERS[name]})  # type: ignore[arg-type]
+    changed = SIGNED._replace(**{name: OTHERS[name]})
     with pytest.raises(InvalidSignature):
         KEY.public_key().verify(signature, changed.message())
 
 
 def test_letters_can_not_wander_from_one_part_to_the_next() -> None:
-    moved = replace(SIGNED, tenant_id="msp-acme-corp1", subject="0042-ä")
-    assert moved.message() != replace(SIGNED, tenant_id="msp-acme-corp", subject="10042-ä").message()
-    assert replace(SIGNED, partition=1, key=b"2x").message() != replace(SIGNED, partition=12, key=b"x").message()
+    moved = SIGNED._replace(tenant_id="msp-acme-corp1", subject="0042-ä")
+    assert moved.message() != SIGNED._replace(tenant_id="msp-acme-corp", subject="10042-ä").message()
+    assert SIGNED._replace(partition=1, key=b"2x").message() != SIGNED._replace(partition=12, key=b"x").message()
 
 
 def test_the_header_is_read_as_it_was_written() -> None:

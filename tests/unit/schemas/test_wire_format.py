@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from schemas.catalogue import BY_TOPIC, CATALOGUE, NEWEST, SchemaVersion
 from schemas.events import DeadLetter, FeedbackSubmitted, FeedbackType, Ticket, TicketKind, TicketReceived
+from schemas.records import to_record
 from schemas.topics import MAX_EVENT_BYTES, Topic
 from schemas.wire_format import Codec, Malformed, TooLarge, UnknownSchema, WireError
 from tests.unit.schemas.generated import records
@@ -67,6 +68,22 @@ def any_event(cls: Any) -> st.SearchStrategy[Any]:
 def test_what_is_written_is_read(event_type: Any, data: st.DataObject) -> None:
     event = data.draw(any_event(event_type))
     assert Codec().decode(Codec().encode(event), NEWEST[event_type].topic) == event
+
+
+@pytest.mark.parametrize("event_type", NEWEST, ids=lambda event: event.__name__)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_the_bytes_are_those_of_fastavro(event_type: Any, data: st.DataObject) -> None:
+    event = data.draw(any_event(event_type))
+    theirs = BytesIO()
+    fastavro.schemaless_writer(theirs, NEWEST[event_type].parsed, to_record(event))
+    assert Codec().encode(event)[5:] == theirs.getvalue()
+
+
+@pytest.mark.parametrize("description", [None, 5, b"bytes"])
+def test_a_value_that_the_schema_does_not_allow_is_no_event(description: Any) -> None:
+    with pytest.raises(TypeError, match="TicketReceived"):
+        Codec().encode(dataclasses.replace(received(), ticket=Ticket("1", "s", description, content_hash="x")))
 
 
 @pytest.mark.parametrize("schema", CATALOGUE, ids=lambda schema: schema.file)
