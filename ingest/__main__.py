@@ -59,6 +59,7 @@ def main() -> int:
 
 
 async def _serve(settings: IngestSettings, kafka: KafkaClient, signer: SigningKey) -> None:
+    logs.gather_on(asyncio.get_running_loop())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -141,8 +141,8 @@ class WebhookEdge:
             await self._send(tenant, event, traceparent)
             return traceparent
         ids_ = {"tenant_id": event.tenant_id, "ticket_id": event.ticket_id, "event_id": event.event_id}
-        with self.tracing.webhook(**ids_) as traceparent:
-            traceparent = traceparent or new_traceparent()
+        with self.tracing.webhook(**ids_) as spans:
+            traceparent = spans or new_traceparent()
             await self._send(tenant, event, traceparent)
             return traceparent
 

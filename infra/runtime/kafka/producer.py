@@ -55,9 +55,10 @@ class Producer:
         self._under_way: dict[asyncio.Future[None], float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def send(self, record: Record) -> asyncio.Future[None]:
-        """Raises PublishError at once if the local queue is full, or through the future when delivery fails."""
-        future: asyncio.Future[None] = self._loop.create_future()
+    def send(self, record: Record, done: asyncio.Future[None] | None = None) -> asyncio.Future[None]:
+        """`done`, or a new future. Raises PublishError at once if the local queue is full, or through the future when delivery
+        fails."""
+        future = done or self._loop.create_future()
         try:
             self._producer.produce(
                 record.topic,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import json
 import logging
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -12,18 +15,22 @@ from typing import Any
 import orjson
 import structlog
 
-JSON_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+JSON_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
+MOST_GATHERED = 1000
+
+Fields = dict[str, Any]
 
 
 def configure(service: str, level: str = "INFO") -> None:
     """Once at start. The standard library's loggers (Faust, aiokafka, …) go the same way, at WARNING or above."""
     number = logging.getLevelNamesMapping()[level]
     people = sys.stderr.isatty()
-    steps: list[Any] = _for_people(service) if people else [_Line(service)]
+    steps: list[Any] = _for_people(service) if people else [_json_step]
+    _output.service = service
     structlog.configure(
         processors=steps,
         wrapper_class=structlog.make_filtering_bound_logger(number) if people else _only(number, _JsonLogger),
-        logger_factory=lambda *_: _Stderr(),
+        logger_factory=lambda *_: _output,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -33,49 +40,92 @@ def configure(service: str, level: str = "INFO") -> None:
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
 
 
+def gather_on(loop: asyncio.AbstractEventLoop) -> None:
+    """From now on the lines of one turn of this loop are written together: for a process that writes thousands a second. A
+    process that is killed may lose the last turn's lines; warnings and worse are written at once."""
+    _output.gather_on(loop)
+
+
 def get_logger(name: str) -> Any:
     """`log.info("Job queued", tenant_id=…, ticket_id=…, event_id=…)`. Never the text of a ticket, never a secret."""
     return structlog.get_logger(logger_name=name)
 
 
-class _Stderr:
-    """Writes whole lines, each in one call."""
+class _Output:
+    """Whole lines to stderr, each in one call, or those of a turn of the loop in one."""
 
     def __init__(self) -> None:
-        self._write, self._flush = sys.stderr.buffer.write, sys.stderr.buffer.flush
+        self.service = ""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+        self._gathered: list[tuple[float, str, str, Fields, Fields]] = []
 
-    def msg(self, line: bytes) -> None:
-        self._write(line)
-        self._flush()
+    def gather_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop, self._thread = loop, threading.get_ident()
+        atexit.register(self.flush)
+
+    def take(self, level: str, event: str, context: Fields, fields: Fields, *, at_once: bool) -> None:
+        line = (time.time(), level, event, context, fields)
+        loop = self._loop
+        if at_once or loop is None or loop.is_closed() or threading.get_ident() != self._thread:
+            self.flush()
+            self.msg(self._rendered(*line))
+            return
+        self._gathered.append(line)
+        if len(self._gathered) == 1:
+            loop.call_soon(self.flush)
+        elif len(self._gathered) >= MOST_GATHERED:
+            self.flush()
+
+    def flush(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            self.msg(b"".join([self._rendered(*line) for line in gathered]))
+
+    def msg(self, lines: bytes) -> None:
+        """structlog's name for it."""
+        sys.stderr.buffer.write(lines)
+        sys.stderr.buffer.flush()
 
     debug = info = warning = error = critical = exception = log = msg
+
+    def _rendered(self, at: float, level: str, event: str, context: Fields, fields: Fields) -> bytes:
+        time_ = datetime.fromtimestamp(at, UTC)
+        own = {"level": level, "timestamp": time_, "service": self.service}
+        return _json({"event": event, **context, **fields, **own})
+
+
+_output = _Output()
 
 
 class _JsonLogger(structlog.BoundLoggerBase):
     """structlog's logger with one step instead of its chain: the edge writes two lines a webhook."""
 
-    def _written(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        (render,) = self._processors
-        self._logger.msg(render(self._logger, level, {"event": event, **self._context, **fields}))
+    _logger: _Output
 
     def debug(self, event: str, **fields: Any) -> None:
-        self._written("debug", event, fields)
+        self._logger.take("debug", event, self._context, fields, at_once=False)
 
     def info(self, event: str, **fields: Any) -> None:
-        self._written("info", event, fields)
+        self._logger.take("info", event, self._context, fields, at_once=False)
 
     def warning(self, event: str, **fields: Any) -> None:
-        self._written("warning", event, fields)
+        self._raised("warning", event, fields)
 
     def error(self, event: str, **fields: Any) -> None:
-        self._written("error", event, fields)
+        self._raised("error", event, fields)
 
     def critical(self, event: str, **fields: Any) -> None:
-        self._written("critical", event, fields)
+        self._raised("critical", event, fields)
 
     def exception(self, event: str, **fields: Any) -> None:
         """With the exception that is being handled."""
         self.error(event, **{"exc_info": True, **fields})
+
+    def _raised(self, level: str, event: str, fields: Fields) -> None:
+        if "exc_info" in fields:
+            fields = dict(structlog.processors.format_exc_info(None, level, fields))
+        self._logger.take(level, event, self._context, fields, at_once=True)
 
 
 def _only(number: int, logger: type[Any]) -> type[Any]:
@@ -88,25 +138,11 @@ def _silent(_: Any, __: str, **___: Any) -> None:
     """Instead of a line below the level."""
 
 
-class _Line:
-    """All of structlog's usual steps in one."""
-
-    def __init__(self, service: str) -> None:
-        self._service = service
-        self._second, self._stamp = -1, ""
-
-    def __call__(self, _: Any, level: str, event: dict[str, Any]) -> bytes:
-        if "exc_info" in event:
-            event = structlog.processors.format_exc_info(None, level, event)  # type: ignore[assignment]
-        event["level"], event["timestamp"], event["service"] = level, self._timestamp(), self._service
-        return _json(event)
-
-    def _timestamp(self) -> str:
-        now = time.time()
-        second = int(now)
-        if second != self._second:
-            self._second, self._stamp = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._stamp}.{int((now - second) * 1e6):06d}Z"
+def _json_step(_: Any, level: str, event: Fields) -> bytes:
+    """For the standard library's loggers."""
+    if "exc_info" in event:
+        event = dict(structlog.processors.format_exc_info(None, level, event))
+    return _json(event | {"level": level, "timestamp": datetime.now(UTC), "service": _output.service})
 
 
 def _json(event: dict[str, Any]) -> bytes:

@@ -57,3 +57,35 @@ def test_libraries_go_the_same_way_from_warning_up(info: list[dict[str, Any]]) -
 def test_the_level_is_obeyed() -> None:
     assert lines("DEBUG")[0]["event"] == "fine print"
     assert [line["event"] for line in lines("ERROR")] == ["raised", "lost broker"]
+
+
+GATHERING = """
+import asyncio, threading
+from infra.runtime.telemetry import logs
+logs.configure("ingest")
+log = logs.get_logger("a.module")
+
+async def main():
+    logs.gather_on(asyncio.get_running_loop())
+    log.info("one")
+    log.info("two")
+    worker = threading.Thread(target=log.info, args=("of another thread",))
+    worker.start()
+    worker.join()
+    log.info("three")
+    log.warning("at once")
+    log.info("four")
+    await asyncio.sleep(0)
+    for number in range(2500):
+        log.info("many", number=number)
+
+asyncio.run(main())
+log.info("after the loop")
+"""
+
+
+def test_lines_gathered_in_a_turn_of_the_loop_keep_their_order_and_none_is_lost() -> None:
+    told = subprocess.run([sys.executable, "-c", GATHERING], capture_output=True, timeout=60, check=True)
+    events = [json.loads(line)["event"] for line in told.stderr.splitlines()]
+    assert events[:6] == ["one", "two", "of another thread", "three", "at once", "four"]
+    assert events[6:] == ["many"] * 2500 + ["after the loop"]
