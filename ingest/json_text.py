@@ -36,6 +36,8 @@ def parse_json(body: bytes) -> Any:
 
 def storable(text: str) -> str:
     """The text with U+FFFD for NUL and lone surrogates, which neither PostgreSQL nor UTF-8 can hold."""
+    if text.isprintable():
+        return text
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
     if text.isascii():

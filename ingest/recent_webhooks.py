@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MOST_REMEMBERED = 20_000
 REMEMBERED_SECONDS = 3600.0
@@ -15,8 +16,7 @@ Key = tuple[str, bytes]
 """Tenant and webhook-id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
+class Acknowledged(NamedTuple):
     """Kafka has the event of this webhook; `body_hash` tells a copy from another body under the same id."""
 
     event_id: str
@@ -26,11 +26,25 @@ class Acknowledged:
 
 @dataclass(slots=True)
 class InFlight:
-    """A webhook that is being published. `done` resolves to whether Kafka acknowledged it."""
+    """A webhook that is being published."""
 
     event_id: str
     body_hash: bytes
-    done: asyncio.Future[bool]
+    outcome: bool | None = None
+    copies: asyncio.Future[bool] | None = None
+
+    async def acknowledged(self) -> bool:
+        """Whether Kafka acknowledged it, once that is known."""
+        if self.outcome is not None:
+            return self.outcome
+        if self.copies is None:  # few webhooks come twice
+            self.copies = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(self.copies)
+
+    def finish(self, *, acknowledged: bool) -> None:
+        self.outcome = acknowledged
+        if self.copies is not None:
+            self.copies.set_result(acknowledged)
 
 
 class RecentWebhooks:
@@ -58,7 +72,7 @@ class RecentWebhooks:
 
     def begin(self, key: Key, event_id: str, body_hash: bytes) -> InFlight:
         """Nothing may have been found under the key, without an await in between."""
-        running = InFlight(event_id, body_hash, asyncio.get_running_loop().create_future())
+        running = InFlight(event_id, body_hash)
         self._in_flight[key] = running
         return running
 
@@ -68,7 +82,7 @@ class RecentWebhooks:
             self._acknowledged[key] = Acknowledged(running.event_id, running.body_hash, self._monotonic())
             while len(self._acknowledged) > self._most:
                 self._acknowledged.popitem(last=False)
-        running.done.set_result(acknowledged)
+        running.finish(acknowledged=acknowledged)
 
     def __len__(self) -> int:
         return len(self._acknowledged)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingest import desk_values
 from ingest.answers import wrong_field
@@ -30,8 +29,7 @@ _OPERATIONS = {
 _CUSTOMER_FIELD = re.compile(r"customer|client|company|account", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class TicketBody:
+class TicketBody(NamedTuple):
     """What a webhook says. The same body always gives the same value."""
 
     kind: TicketKind

@@ -5,7 +5,6 @@ The body is read first, since its size is the first check; nothing of it is beli
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
@@ -81,9 +80,7 @@ class WebhookEdge:
             raise invalid_signature("stale")
         return tenant
 
-    async def _accept(
-        self, tenant: TenantAccess, headers: SignedHeaders, body: bytes, now: datetime
-    ) -> web.Response:
+    async def _accept(self, tenant: TenantAccess, headers: SignedHeaders, body: bytes, now: datetime) -> web.Response:
         described = parse_ticket(body)
         webhook_id = headers.webhook_id.decode("ascii")
         event = TicketReceived(
@@ -165,7 +162,7 @@ def _signed_headers(request: web.Request) -> SignedHeaders:
 
 async def _repeated(found: Acknowledged | InFlight, body_hash: bytes) -> web.Response | None:
     """The answer to a webhook-id that is known here; None to look again, when the first one with another body failed."""
-    if isinstance(found, InFlight) and not await asyncio.shield(found.done):
+    if isinstance(found, InFlight) and not await found.acknowledged():
         if found.body_hash == body_hash:
             raise unavailable("not queued, send it again", "publish_failed")
         return None

@@ -49,7 +49,9 @@ def _writer(schema: Any, named: dict[str, Any]) -> Write:
 def _record(schema: Any, named: dict[str, Any]) -> Write:
     named[schema["name"]] = schema
     writers = [_writer(field["type"], named) for field in schema["fields"]]
-    values_of = attrgetter(*[field["name"] for field in schema["fields"]])  # a tuple: every record has two fields or more
+    values_of = attrgetter(
+        *[field["name"] for field in schema["fields"]]
+    )  # a tuple: every record has two fields or more
 
     def write(out: bytearray, value: Any) -> None:
         for put, item in zip(writers, values_of(value), strict=True):
@@ -61,6 +63,8 @@ def _record(schema: Any, named: dict[str, Any]) -> Write:
 def _optional(union: list[Any], named: dict[str, Any]) -> Write:
     if len(union) != 2 or union[0] != "null":
         raise ValueError(f"a union must be of null and one type, not {union}")
+    if union[1] == "string":
+        return _optional_string
     put = _writer(union[1], named)
 
     def write(out: bytearray, value: Any) -> None:
@@ -114,6 +118,15 @@ def _string(out: bytearray, text: str) -> None:
     else:
         _long(out, length)
     out += data
+
+
+def _optional_string(out: bytearray, text: str | None) -> None:
+    """What most fields are."""
+    if text is None:
+        out.append(0)
+    else:
+        out.append(2)
+        _string(out, text)
 
 
 def _bytes(out: bytearray, data: bytes) -> None:

@@ -15,9 +15,5 @@ def normalised(text: str) -> str:
 
 def content_hash(subject: str, description: str, requester: str, category: str) -> str:
     """SHA-256 (hex) over the normalised parts, each preceded by its length, so that no two tickets can run together."""
-    digest = sha256()
-    for part in (subject, description, requester, category):
-        data = normalised(part).encode()
-        digest.update(len(data).to_bytes(4, "big"))
-        digest.update(data)
-    return digest.hexdigest()
+    parts = [normalised(part).encode() for part in (subject, description, requester, category)]
+    return sha256(b"".join([len(part).to_bytes(4, "big") + part for part in parts])).hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -32,7 +32,7 @@ from tests.integration.chain.running_chain import PREFIX, RunningChain
 class NoSender:
     """In place of a producer: the records are written by hand here."""
 
-    def send(self, record: SignedRecord) -> asyncio.Future[None]:
+    def send(self, record: SignedRecord, done: asyncio.Future[None]) -> asyncio.Future[None]:
         raise NotImplementedError
 
 
@@ -73,7 +73,8 @@ class Forger:
             time=texts["ce_time"],
             value=value,
         ).message()
-        return replace(with_signature(record, format_signature(signer.key_id, signer.sign(message))), value=value)
+        forged = with_signature(record, format_signature(signer.key_id, signer.sign(message)))
+        return forged._replace(value=value)
 
     async def write(self, record: SignedRecord) -> Position:
         """Where Kafka put it."""
@@ -104,7 +105,7 @@ class Forger:
 
 def with_signature(record: SignedRecord, signature: str) -> SignedRecord:
     headers = [(name, text) for name, text in record.headers if name != "signature"]
-    return replace(record, headers=[*headers, ("signature", signature.encode())])
+    return record._replace(headers=[*headers, ("signature", signature.encode())])
 
 
 def example(stage: Stage, tenant_id: str) -> Any:

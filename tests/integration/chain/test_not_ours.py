@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 from typing import Any
@@ -83,7 +83,7 @@ def anothers_key(scene: Scene) -> Record:
 
 def moved(scene: Scene) -> Record:
     """Signed for its own partition, copied to the neighbour's."""
-    return replace(scene.good(), partition=scene.neighbour.partition)
+    return scene.good()._replace(partition=scene.neighbour.partition)
 
 
 def misplaced(scene: Scene) -> Record:

@@ -56,13 +56,17 @@ def test_a_number_beyond_64_bits_is_not_written(number: int) -> None:
     ],
 )
 def test_a_schema_that_it_does_not_know_is_refused_when_it_is_made(kind: Any) -> None:
-    with pytest.raises(ValueError, match="union|teach"):
+    with pytest.raises(ValueError, match=r"union|teach"):
         writer_for(schema(kind))
 
 
 def test_a_record_named_twice_is_written_both_times() -> None:
     inner = {"type": "record", "name": "Inner", "fields": PAIR["fields"]}
-    twice = {"type": "record", "name": "Twice", "fields": [{"name": "a", "type": inner}, {"name": "b", "type": "Inner"}]}
+    twice = {
+        "type": "record",
+        "name": "Twice",
+        "fields": [{"name": "a", "type": inner}, {"name": "b", "type": "Inner"}],
+    }
     value = {"a": {"a": 1, "b": "x"}, "b": {"a": 2, "b": "y"}}
     theirs, out = BytesIO(), bytearray()
     fastavro.schemaless_writer(theirs, fastavro.parse_schema(twice), value)

@@ -51,7 +51,7 @@ OTHERS = {
 def test_whatever_is_changed_breaks_it(name: str) -> None:
     _, signature = parse_signature(HEADER)
     KEY.public_key().verify(signature, SIGNED.message())
-    changed = SIGNED._replace(**{name: OTHERS[name]})
+    changed = SIGNED._replace(**{name: OTHERS[name]})  # type: ignore[arg-type]
     with pytest.raises(InvalidSignature):
         KEY.public_key().verify(signature, changed.message())
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -115,14 +114,14 @@ async def _admitted(admission: Admission, record: RawRecord, prefix: str) -> Any
 
 def signed(world: StageWorld, record: Record, **changes: Any) -> Record:
     """The record with these changes, and a signature that is right for them."""
-    record = replace(record, **changes)
+    record = record._replace(**changes)
     envelope, _ = parse([(name, value) for name, value in record.headers if isinstance(value, bytes)])
     key = SigningKey.load(world.folder / "ingest.pem")
     message = Signed(
         record.topic, record.partition, record.key, envelope.id, envelope.type, envelope.tenant_id, envelope.subject,
         envelope.time, record.value,
     ).message()  # fmt: skip
-    return replace(record, headers=envelope.headers(format_signature(key.key_id, key.sign(message))))
+    return record._replace(headers=envelope.headers(format_signature(key.key_id, key.sign(message))))
 
 
 async def test_what_can_not_be_handled_is_set_aside_whole_and_the_rest_flows(shared: StageWorld) -> None:
@@ -137,10 +136,10 @@ async def test_what_can_not_be_handled_is_set_aside_whole_and_the_rest_flows(sha
         "empty": (Record(name, POISON, b"", b"", []), "malformed"),
         "unknown schema": (signed(shared, good("p1"), value=b"\0\0\1\0\0body"), "unknown_schema"),
         "garbage inside": (signed(shared, good("p2"), value=b"\0\0\0\3\xe9\xff\xff"), "malformed"),
-        "changed value": (replace(good("p3"), value=good("p3").value + b"x"), "bad_signature"),
-        "another partition's": (replace(good("p4", FLOW, "t0"), partition=POISON), "bad_signature"),
+        "changed value": (good("p3")._replace(value=good("p3").value + b"x"), "bad_signature"),
+        "another partition's": (good("p4", FLOW, "t0")._replace(partition=POISON), "bad_signature"),
         "another tenant's": (good("p5", POISON, "t0"), "wrong_partition"),
-        "1 MB": (replace(good("p6"), value=b"x" * 1_000_000), "bad_signature"),
+        "1 MB": (good("p6")._replace(value=b"x" * 1_000_000), "bad_signature"),
         "1 MB, signed": (signed(shared, good("p7"), value=b"\0" * 1_000_000), "too_large"),
         "a bug": (good("p8", subject="raise"), "internal_error"),
     }

@@ -44,7 +44,7 @@ class KeyTable:
 
 
 class _NoKafka:
-    def send(self, record: Record) -> asyncio.Future[None]:
+    def send(self, record: Record, done: asyncio.Future[None]) -> asyncio.Future[None]:
         raise AssertionError("these tests only build records")
 
 
