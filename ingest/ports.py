@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -72,14 +71,9 @@ class TenantSource(Protocol):
 class EventPublisher(Protocol):
     """`infra.runtime.kafka.publisher.Publisher`: returns when Kafka has acknowledged, raises PublishError if it doesn't."""
 
-    async def publish(self, event: Any, *, topic: Topic, partition: int, traceparent: str | None = None) -> None: ...
-
-
-class Tracing(Protocol):
-    """Only there when spans are exported."""
-
-    def webhook(self, *, tenant_id: str, ticket_id: str, event_id: str) -> AbstractContextManager[str | None]:
-        """A span around publishing; the value is its `traceparent` (W3C Trace Context)."""
+    def publish(
+        self, event: Any, *, topic: Topic, partition: int, traceparent: str | None = None
+    ) -> Awaitable[None]: ...
 
 
 class Token(Protocol):

@@ -6,7 +6,6 @@ The body is read first, since its size is the first check; nothing of it is beli
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -19,7 +18,7 @@ from infra.runtime.telemetry.logs import get_logger
 from infra.runtime.telemetry.trace_context import new_traceparent
 from ingest import edge_metrics
 from ingest.answers import Refused, invalid_signature, json_answer, unavailable
-from ingest.ports import EventPublisher, TenantAccess, Tenants, Tracing
+from ingest.ports import EventPublisher, TenantAccess, Tenants
 from ingest.rate_limit import RateLimit
 from ingest.recent_webhooks import Acknowledged, InFlight, Key, RecentWebhooks
 from ingest.request_body import header_values, read_body, require_media_type
@@ -44,7 +43,6 @@ class WebhookEdge:
     clock: Clock = field(default_factory=SystemClock)
     rates: RateLimit = field(default_factory=RateLimit)
     recent: RecentWebhooks = field(default_factory=RecentWebhooks)
-    tracing: Tracing | None = None
 
     async def receive(self, request: web.Request) -> web.Response:
         tenant_id = request.match_info["tenant_id"]
@@ -108,10 +106,12 @@ class WebhookEdge:
             )
 
     async def _queue(self, tenant: TenantAccess, event: TicketReceived, key: Key, body_hash: bytes) -> web.Response:
-        acknowledged = False
+        acknowledged, traceparent = False, new_traceparent()
         self.recent.begin(key, event.event_id, body_hash)
         try:
-            traceparent = await self._publish(tenant, event)
+            await self.publisher.publish(
+                event, topic=Topic.TICKETS_RECEIVED, partition=tenant.partition, traceparent=traceparent
+            )
             acknowledged = True
         except PublishError as error:
             log.warning("Webhook not queued", tenant_id=tenant.tenant_id, event_id=event.event_id, error=str(error))
@@ -130,23 +130,6 @@ class WebhookEdge:
             trace_id=traceparent[3:35],
         )
         return json_answer({"event_id": event.event_id, "status": "queued"}, 202)
-
-    async def _publish(self, tenant: TenantAccess, event: TicketReceived) -> str:
-        """The event's traceparent, once Kafka has it."""
-        if self.tracing is None:
-            traceparent = new_traceparent()
-            await self._send(tenant, event, traceparent)
-            return traceparent
-        ids_ = {"tenant_id": event.tenant_id, "ticket_id": event.ticket_id, "event_id": event.event_id}
-        with self.tracing.webhook(**ids_) as spans:
-            traceparent = spans or new_traceparent()
-            await self._send(tenant, event, traceparent)
-            return traceparent
-
-    def _send(self, tenant: TenantAccess, event: TicketReceived, traceparent: str) -> Awaitable[None]:
-        return self.publisher.publish(
-            event, topic=Topic.TICKETS_RECEIVED, partition=tenant.partition, traceparent=traceparent
-        )
 
 
 def _signed_headers(request: web.Request) -> SignedHeaders:

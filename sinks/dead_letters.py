@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from schemas.events import DeadLetter
@@ -9,7 +10,9 @@ from schemas.topics import Topic
 
 
 class Publishes(Protocol):
-    async def publish(self, event: Any, *, topic: Topic, partition: int, traceparent: str | None = None) -> None: ...
+    def publish(
+        self, event: Any, *, topic: Topic, partition: int, traceparent: str | None = None
+    ) -> Awaitable[None]: ...
 
 
 class DeadLetterTopic:

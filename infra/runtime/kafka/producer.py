@@ -10,11 +10,15 @@ batch expires without a leader) nor `confluent_kafka.aio` (no headers) serves; m
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as _Producer
+
+from infra.runtime.telemetry import metrics
+
+_seconds = cache(metrics.PUBLISH_SECONDS.labels)  # looking the child up costs as much as observing
 
 POLL_SECONDS = 0.002
 GRACE_SECONDS = 1.0
@@ -52,7 +56,7 @@ class Producer:
             }
         )
         self._patience = delivery_timeout + GRACE_SECONDS
-        self._under_way: dict[asyncio.Future[None], float] = {}
+        self._under_way: dict[asyncio.Future[None], float] = {}  # and when each was sent, the oldest first
         self._timer: asyncio.TimerHandle | None = None
 
     def send(self, record: Record, done: asyncio.Future[None] | None = None) -> asyncio.Future[None]:
@@ -65,14 +69,14 @@ class Producer:
                 record.value,
                 record.key,
                 record.partition,
-                on_delivery=partial(self._delivered, future),
+                on_delivery=partial(self._delivered, future, record.topic),
                 headers=record.headers,
             )
         except BufferError as error:
             raise PublishError("the producer's queue is full: Kafka is not keeping up") from error
         except KafkaException as error:
             raise PublishError(str(error)) from error
-        self._under_way[future] = self._loop.time() + self._patience
+        self._under_way[future] = self._loop.time()
         if self._timer is None:
             self._timer = self._loop.call_later(POLL_SECONDS, self._poll)
         return future
@@ -94,18 +98,25 @@ class Producer:
     def _give_up(self, now: float) -> None:
         """On what librdkafka has no word of, though its own timeout is over: who waits must hear something."""
         while self._under_way:
-            future, until = next(iter(self._under_way.items()))
-            if until > now:
+            future, sent = next(iter(self._under_way.items()))
+            if now - sent < self._patience:
                 break
             del self._under_way[future]
-            if not future.done():
-                future.set_exception(PublishError("no word of it in time"))
+            _fail(future, "Kafka said nothing in time")
 
-    def _delivered(self, future: asyncio.Future[None], error: KafkaError | None, _: Any) -> None:
+    def _delivered(self, future: asyncio.Future[None], topic: str, error: KafkaError | None, _: Any) -> None:
         """Called by poll(), so on the loop."""
-        if self._under_way.pop(future, None) is None or future.done():
+        if (sent := self._under_way.pop(future, None)) is None:
             return
-        if error is None:
+        if error is not None:
+            metrics.PUBLISH_ERRORS.labels(topic).inc()
+            _fail(future, error.str())
+            return
+        _seconds(topic).observe(self._loop.time() - sent)
+        if not future.done():
             future.set_result(None)
-        else:
-            future.set_exception(PublishError(error.str()))
+
+
+def _fail(future: asyncio.Future[None], why: str) -> None:
+    if not future.done():
+        future.set_exception(PublishError(why))

@@ -8,9 +8,7 @@ fifth with sixteen.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 from infra.runtime.clock import Clock, SystemClock
@@ -20,8 +18,6 @@ from schemas.envelope import Envelope
 from schemas.signature import Signed, format_signature
 from schemas.topics import Topic
 from schemas.wire_format import Codec
-
-_seconds = cache(metrics.PUBLISH_SECONDS.labels)  # looking the child up costs as much as observing
 
 
 class Signer(Protocol):
@@ -59,21 +55,17 @@ class Publisher:
         self._codec, self._prefix, self._clock = codec or Codec(), prefix, clock or SystemClock()
         self._waiting: list[tuple[_Outgoing, asyncio.Future[None]]] = []
 
-    async def publish(self, event: Any, *, topic: Topic, partition: int, traceparent: str | None = None) -> None:
-        """Returns when every in-sync replica has the record. Raises PublishError if Kafka doesn't say so in time (it may have
-        been written), `schemas.wire_format.TooLarge` if the event is over 256 KiB."""
+    def publish(
+        self, event: Any, *, topic: Topic, partition: int, traceparent: str | None = None
+    ) -> asyncio.Future[None]:
+        """Done when every in-sync replica has the record. Fails with PublishError if Kafka doesn't say so in time (it may have
+        been written), with `schemas.wire_format.TooLarge` if the event is over 256 KiB."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         self._waiting.append((_Outgoing(event, topic, partition, traceparent), done))
         if len(self._waiting) == 1:
             loop.call_soon(self._send_waiting)
-        started = time.monotonic()
-        try:
-            await done
-        except PublishError:
-            metrics.PUBLISH_ERRORS.labels(topic.value).inc()
-            raise
-        _seconds(topic.value).observe(time.monotonic() - started)
+        return done
 
     def record(self, event: Any, *, topic: Topic, partition: int, traceparent: str | None = None) -> Record:
         """The record that `publish` would send."""
@@ -108,6 +100,7 @@ class Publisher:
         try:
             self._producer.send(record, done)
         except PublishError as error:
+            metrics.PUBLISH_ERRORS.labels(record.topic).inc()
             done.set_exception(error)
 
     def _sealed(self, outgoing: Sequence[_Outgoing], values: Sequence[bytes]) -> list[Record]:

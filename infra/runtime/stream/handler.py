@@ -38,7 +38,9 @@ MAX_TRACKED_RAISES = 10_000
 
 
 class Publishes(Protocol):
-    async def publish(self, event: Any, *, topic: Topic, partition: int, traceparent: str | None = None) -> None: ...
+    def publish(
+        self, event: Any, *, topic: Topic, partition: int, traceparent: str | None = None
+    ) -> Awaitable[None]: ...
 
 
 @dataclass(slots=True)

@@ -1,0 +1,46 @@
+"""What becomes of a record that nobody acknowledges. The rest is tested on a real Kafka."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra.runtime.kafka.producer import Producer, PublishError, Record
+
+RECORD = Record("tickets.received", 0, b"msp-acme-corp", b"value", [])
+NOWHERE = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}
+
+
+class Silent:
+    """A client library that says nothing of what it was given."""
+
+    def produce(self, *_: Any, **__: Any) -> None: ...
+
+    def poll(self, _: float) -> int:
+        return 0
+
+
+async def test_without_a_broker_who_waits_hears_of_it_in_time() -> None:
+    producer = Producer(NOWHERE, delivery_timeout=0.2)
+    with pytest.raises(PublishError):
+        await producer.send(RECORD)
+    assert await producer.stop(0.0) == 0
+
+
+async def test_who_waits_is_not_left_waiting_when_the_library_says_nothing() -> None:
+    producer = Producer(NOWHERE, delivery_timeout=0.1)
+    producer._producer = Silent()  # type: ignore[assignment]
+    with pytest.raises(PublishError, match="in time"):
+        await producer.send(RECORD)
+    assert await producer.stop(0.0) == 0
+
+
+async def test_a_full_queue_is_an_error_at_once() -> None:
+    producer = Producer(NOWHERE | {"queue.buffering.max.kbytes": 1}, delivery_timeout=0.5)
+    large = RECORD._replace(value=b"x" * 1000)
+    first = producer.send(large)
+    with pytest.raises(PublishError, match="not keeping up"):
+        producer.send(large)
+    with pytest.raises(PublishError):
+        await first
