@@ -1,7 +1,9 @@
 """`bench ingest`: signed webhooks, acknowledged by a real Kafka (acks=all), beside an aiohttp handler that only reads the body.
 
 One edge process, tracing off, 64 connections, bodies of about 1.2 kB from 16 tenants, each webhook signed by itself beforehand.
-The two servers take turns, so that what else the machine does falls on both alike; the medians of the rounds are compared.
+The edge runs on uvloop; the handler that it is held against runs once on uvloop, too, and once on asyncio's own loop, which is what
+aiohttp gives whoever doesn't ask for another. They take turns, so that what else the machine does falls on all alike; the medians
+of the rounds are compared.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import secrets
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -34,7 +37,8 @@ from sinks.postgres.webhook_secrets import WebhookSecrets
 
 TENANTS = 16
 CONNECTIONS = 64
-ROUNDS = 5
+NOOPS = {"noop": "uvloop", "noop_asyncio": "asyncio"}
+ROUNDS = 7
 REQUESTS = 12_000
 WARM_UP = 2_000
 TENANT_SEEN_SECONDS = 10.0
@@ -63,20 +67,18 @@ async def bench_ingest(tell: Callable[[str], None], *, rounds: int = ROUNDS, req
             keys = await _tenants(stack)
             ingest = urlsplit(stack.endpoints.ingest or "")
             edge_pid = stack.supervisor.status(INGEST).pid
-            noop, noop_port = await _start_noop()
-            try:
+            async with AsyncExitStack() as running:
+                servers = {"edge": (edge_pid or 0, ingest.port or 0)}
+                for name, loop in NOOPS.items():
+                    servers[name] = await running.enter_async_context(_noop(loop))
                 await _until_known(ingest.port or 0, keys)
-                results: dict[str, list[Round]] = {"edge": [], "noop": []}
+                results: dict[str, list[Round]] = {name: [] for name in servers}
                 for number in range(rounds + 1):
-                    count = requests if number else WARM_UP
-                    for name, pid, port in (("noop", noop.pid, noop_port), ("edge", edge_pid, ingest.port)):
-                        result = await _round(pid or 0, port or 0, _webhooks(keys, count))
+                    for name, (pid, port) in servers.items():
+                        result = await _round(pid, port, _webhooks(keys, requests if number else WARM_UP))
                         if number:
                             results[name].append(result)
                             tell(f"{name}: {result.said}")
-            finally:
-                noop.terminate()
-                await noop.wait()
     return _compare(results)
 
 
@@ -145,12 +147,18 @@ def _webhook(tenant: str, keys: dict[str, bytes]) -> bytes:
     )
 
 
-async def _start_noop() -> tuple[asyncio.subprocess.Process, int]:
+@asynccontextmanager
+async def _noop(loop: str) -> AsyncIterator[tuple[int, int]]:
+    """Process id and port."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "infra.ops.bench.noop_server", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "infra.ops.bench.noop_server", loop, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None  # noqa: S101 — asked for above
-    return process, int(await process.stdout.readline())
+    try:
+        yield process.pid, int(await process.stdout.readline())
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 async def _round(pid: int, port: int, requests: list[bytes]) -> Round:
@@ -165,7 +173,11 @@ async def _round(pid: int, port: int, requests: list[bytes]) -> Round:
 def _compare(results: dict[str, list[Round]]) -> Bench:
     bench = Bench(
         "ingest",
-        compared={"edge": "webhooks accepted and acknowledged by Kafka", "noop": "aiohttp handler that reads the body"},
+        compared={
+            "edge": "webhooks accepted and acknowledged by Kafka",
+            "noop": "aiohttp handler that reads the body, on uvloop as the edge",
+            "noop_asyncio": "the same on asyncio's own loop",
+        },
     )
     for name, rounds in results.items():
         bench.figures[f"{name}_requests_per_second"] = round(statistics.median(r.load.per_second for r in rounds))
@@ -173,6 +185,8 @@ def _compare(results: dict[str, list[Round]]) -> Bench:
         bench.figures[f"{name}_p50_ms"] = round(statistics.median(r.load.percentile(0.5) for r in rounds), 2)
         bench.figures[f"{name}_p99_ms"] = round(statistics.median(r.load.percentile(0.99) for r in rounds), 2)
         bench.figures[f"{name}_cores_used"] = round(statistics.median(r.busy for r in rounds), 2)
-    for what in ("requests_per_second", "cpu_us_per_request", "p99_ms"):
-        bench.ratios[what] = round(bench.figures[f"edge_{what}"] / bench.figures[f"noop_{what}"], 3)
+    for noop in NOOPS:
+        for what in ("requests_per_second", "cpu_us_per_request", "p99_ms"):
+            name = what if noop == "noop" else f"{what}_{noop}"
+            bench.ratios[name] = round(bench.figures[f"edge_{what}"] / bench.figures[f"{noop}_{what}"], 3)
     return bench

@@ -1,4 +1,7 @@
-"""What `bench ingest` compares with: an aiohttp handler that only reads the body. `python -m infra.ops.bench.noop_server`."""
+"""What `bench ingest` compares with: an aiohttp handler that only reads the body, on the event loop that is named.
+
+`python -m infra.ops.bench.noop_server uvloop|asyncio` prints its port and serves until it is stopped.
+"""
 
 from __future__ import annotations
 
@@ -26,5 +29,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.install()
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if sys.argv[1] == "uvloop" else None) as runner:
+        runner.run(main())
