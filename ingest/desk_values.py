@@ -1,8 +1,8 @@
 """The forms in which desks write the same thing: a name or an object with one, milliseconds or ISO text, HTML or text.
 
-Each is a function from what JSON held, None for nothing, to what an event holds. A form that nobody could mean raises ValueError;
-an unreadable date becomes None, since no webhook is worth losing for one. Plain functions, not a model with validators: these
-run for every webhook, and the model took twice their time.
+Each function reads one field of an object and gives what an event holds; null is as good as nothing. A form that nobody could mean
+raises WrongField; an unreadable date becomes None, since no webhook is worth losing for one. Plain functions, not a model with
+validators: they run for every webhook, and the model took twice their time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 from ingest.html_text import cut_to_bytes, to_text
 from ingest.json_text import storable
 
+Fields = dict[str, Any]
+
 MAX_SUBJECT = 1000
 MAX_NAME = 500
 MAX_RESOLUTION_BYTES = 32 * 1024
@@ -23,32 +25,48 @@ _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 _LATEST_MS = 253_402_300_799_000
 
 
-def ticket_id(value: Any) -> str:
+class WrongField(ValueError):
+    """`path` is the field's, as one writes it (`request.requester.name`); `problem` says what it must be."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path} {problem}")
+        self.path, self.problem = path, problem
+
+    def within(self, field: str) -> WrongField:
+        """The same, seen from the object that holds this one."""
+        return WrongField(f"{field}.{self.path}", self.problem)
+
+
+def ticket_id(fields: Fields, field: str) -> str:
     """A number or a text of `[A-Za-z0-9._-]{1,64}`."""
+    value = fields.get(field)
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not _TICKET_ID.fullmatch(text):
-        raise ValueError("must be 1-64 characters of A-Z a-z 0-9 . _ -")
+        raise _wrong(fields, field, "must be 1-64 characters of A-Z a-z 0-9 . _ -")
     return text
 
 
-def subject(value: Any) -> str:
+def subject(fields: Fields, field: str) -> str:
     """Text, which must be there."""
+    value = fields.get(field)
     if not isinstance(value, str):
-        raise ValueError("must be text")
+        raise _wrong(fields, field, "must be text")
     return storable(value[:MAX_SUBJECT]).strip()
 
 
-def raw_text(value: Any) -> str:
-    """A longer text as the desk wrote it, maybe HTML; `description` makes it presentable."""
+def raw_text(fields: Fields, field: str) -> str:
+    """A longer text as the desk wrote it, maybe HTML."""
+    value = fields.get(field)
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise ValueError("must be text")
+        raise _wrong(fields, field, "must be text")
     return value
 
 
-def name(value: Any) -> str | None:
+def name(fields: Fields, field: str) -> str | None:
     """`"High"`, `{"id": "4", "name": "High"}`, or a number that stands for itself; None for nothing."""
+    value = fields.get(field)
     if value is None:
         return None
     if isinstance(value, dict):
@@ -59,11 +77,12 @@ def name(value: Any) -> str | None:
         return None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)[:MAX_NAME]
-    raise ValueError('must be text or an object with a "name"')
+    raise _wrong(fields, field, 'must be text or an object with a "name"')
 
 
-def time(value: Any) -> datetime | None:
+def time(fields: Fields, field: str) -> datetime | None:
     """ServiceDesk Plus's `{"value": "<ms since 1970>"}`, the same without the object, or ISO 8601 (UTC if it doesn't say)."""
+    value = fields.get(field)
     if value is None:
         return None
     if isinstance(value, dict):
@@ -75,26 +94,34 @@ def time(value: Any) -> datetime | None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _from_milliseconds(value)
-    raise ValueError('must be milliseconds since 1970, an ISO 8601 time, or an object with such a "value"')
+    raise _wrong(fields, field, 'must be milliseconds since 1970, an ISO 8601 time, or an object with such a "value"')
 
 
-def resolution(value: Any) -> str | None:
+def resolution(fields: Fields, field: str) -> str | None:
     """`{"content": "<html>"}` or the text itself, as plain text cut at 32 KiB."""
+    value = fields.get(field)
     if isinstance(value, dict):
         value = value.get("content")
     if value is None:
         return None
-    text, _ = cut_to_bytes(storable(to_text(raw_text(value))[0]), MAX_RESOLUTION_BYTES)
+    if not isinstance(value, str):
+        raise _wrong(fields, field, 'must be text or an object with a "content"')
+    text, _ = cut_to_bytes(storable(to_text(value)[0]), MAX_RESOLUTION_BYTES)
     return text or None
 
 
-def additional_fields(value: Any) -> dict[str, Any]:
+def additional_fields(fields: Fields, field: str) -> Fields:
     """ServiceDesk Plus's `udf_fields`, whose names and meaning are the desk's own."""
+    value = fields.get(field)
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ValueError("must be an object")
+        raise _wrong(fields, field, "must be an object")
     return value
+
+
+def _wrong(fields: Fields, field: str, problem: str) -> WrongField:
+    return WrongField(field, problem if field in fields else "is missing")
 
 
 def _from_milliseconds(value: float) -> datetime | None:

@@ -14,7 +14,10 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from infra.runtime.stream import lenient_records
 from infra.runtime.stream.ledger import Ledger
+
+lenient_records.install()
 
 
 class Listener(driver.ConsumerRebalanceListener):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infra.ops.bench.figures import resident_megabytes
 from infra.ops.local.model_server import ModelFault, ModelServer
 from schemas.events import EnhancementDelivered, Writer
 from schemas.topics import Stage
@@ -74,6 +75,16 @@ async def test_the_model_writes_the_note_and_the_event_says_what_it_took(
     assert body["model"].endswith("gpt-4-turbo")
     assert body["provider"]["data_collection"] == "deny"
     assert body["usage"] == {"include": True}
+
+
+async def test_many_calls_leave_the_process_small(agreed: Tenant) -> None:
+    """litellm takes 165 MB when it is loaded; the promise for a stage that has it is 350 MB in all."""
+    told = [await agreed.told(subject=f"{SUBJECT} (seat {number})") for number in range(40)]
+    for ticket_id in told:
+        assert (await agreed.delivered(ticket_id, seconds=60)).writer is Writer.MODEL
+    pid = agreed.chain.stack.supervisor.status("synthesize").pid
+    assert pid is not None
+    assert resident_megabytes(pid) <= 350
 
 
 async def test_the_key_reaches_the_model_and_stands_in_no_event(agreed: Tenant, model_server: ModelServer) -> None:

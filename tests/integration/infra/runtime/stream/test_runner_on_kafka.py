@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from infra.runtime.kafka.producer import Record
 from infra.runtime.keys.signing import SigningKey
@@ -24,6 +25,7 @@ from schemas.topics import Topic
 from schemas.wire_format import Codec
 from tests.integration.infra.runtime.stream.echo_stage import PARTITIONS, key_directory, limits
 from tests.integration.infra.runtime.stream.stage_world import StageWorld, received, until
+from tests.unit.infra.runtime.stream.odd_batches import OddName, builder
 
 CAP, WINDOW = 5, 64
 FLOW, POISON, HELD, OTHERS = range(PARTITIONS)
@@ -190,6 +192,31 @@ async def test_records_without_key_and_value_are_set_aside_too(shared: StageWorl
 
     found = await until(letter, "its dead letter")
     assert (found.reason, found.original_key, found.original_value) == ("malformed", None, None)
+
+
+async def test_a_header_name_that_is_no_text_stops_nothing(world: StageWorld) -> None:
+    """Brokers take it; aiokafka's reader gives up at it."""
+    producer = AIOKafkaProducer(bootstrap_servers=world.kafka)
+    await producer.start()
+    try:
+        batch = producer.create_batch()
+        batch._builder = builder()
+        batch.append(key=b"t0", value=b"garbage", timestamp=None, headers=[(OddName("x"), b"v")])
+        await producer.send_batch(batch, Topic.TICKETS_RECEIVED.named(world.prefix), partition=FLOW)
+    finally:
+        await producer.stop()
+    fed = await world.feed(FLOW, ["echo"], "behind-it")
+    worker = world.start()
+    await all_out(world, fed)
+
+    async def letter() -> DeadLetter | None:
+        found = await world.seen(Topic.DEAD_LETTERS)
+        return Codec().decode(found[0].value or b"", Topic.DEAD_LETTERS) if found else None
+
+    found = await until(letter, "its dead letter")
+    assert [(header.key, header.value) for header in found.original_headers] == [("na\ufffdve", b"v")]
+    await all_committed(world, {FLOW: 2})
+    assert worker.process.poll() is None
 
 
 async def test_others_flow_past_a_held_head_and_the_commit_counts_them(shared: StageWorld) -> None:
