@@ -11,6 +11,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.runtime.clock import from_milliseconds
 from ingest.html_text import cut_to_bytes, to_text
 from ingest.json_text import storable
 
@@ -127,8 +128,7 @@ def _wrong(fields: Fields, field: str, problem: str) -> WrongField:
 def _from_milliseconds(value: float) -> datetime | None:
     if not 0 < value <= _LATEST_MS:
         return None  # the desk writes -1 for "never"
-    value = int(value)
-    return datetime.fromtimestamp(value // 1000, UTC).replace(microsecond=value % 1000 * 1000)
+    return from_milliseconds(int(value))
 
 
 def _from_iso(text: str) -> datetime | None:

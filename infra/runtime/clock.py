@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -13,5 +16,9 @@ class Clock(Protocol):
 
 class SystemClock:
     def now(self) -> datetime:
-        now = datetime.now(UTC)
-        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+        return from_milliseconds(time.time_ns() // 1_000_000)
+
+
+def from_milliseconds(since_1970: int) -> datetime:
+    """Exact, as a float of seconds wouldn't be. Raises OverflowError beyond the year 9999."""
+    return _EPOCH + timedelta(milliseconds=since_1970)
