@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from infra.runtime.telemetry.http_log import server_logger
 from ingest import openapi
 from ingest.feedback_api import FeedbackApi
 from ingest.feedback_links import FeedbackLinks
@@ -55,6 +56,7 @@ class PublicServer:
         self._runner = web.AppRunner(
             app,
             access_log=None,
+            logger=server_logger(),
             auto_decompress=False,
             lingering_time=LINGER_SECONDS,
             keepalive_timeout=KEEPALIVE_SECONDS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections import OrderedDict
@@ -17,6 +18,7 @@ from ingest.request_body import header_values
 
 log = get_logger(__name__)
 
+ANSWER_SECONDS = 3.0
 CACHED_SECONDS = 5.0
 MOST_CACHED = 2_000
 
@@ -47,7 +49,8 @@ class BearerTokens:
         if cached is not None and now - cached[0] <= CACHED_SECONDS:
             return cached[1]
         try:
-            token = await self._tokens.check(text)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                token = await self._tokens.check(text)
         except Exception as error:
             log.warning("Token not checked", error=f"{type(error).__name__}: {error}")
             raise unavailable("not able to check tokens now", "tokens_unavailable") from None

@@ -21,6 +21,9 @@ MAX_SUBJECT = 1000
 MAX_NAME = 500
 MAX_RESOLUTION_BYTES = 32 * 1024
 
+NO_TICKET_IDS = frozenset({".", ".."})
+"""They would fit the pattern, but stand for other places in a desk's URL."""
+
 _TICKET_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 _LATEST_MS = 253_402_300_799_000
@@ -42,7 +45,7 @@ def ticket_id(fields: Fields, field: str) -> str:
     """A number or a text of `[A-Za-z0-9._-]{1,64}`."""
     value = fields.get(field)
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not _TICKET_ID.fullmatch(text):
+    if not isinstance(text, str) or not _TICKET_ID.fullmatch(text) or text in NO_TICKET_IDS:
         raise _wrong(fields, field, "must be 1-64 characters of A-Z a-z 0-9 . _ -")
     return text
 
@@ -112,13 +115,19 @@ def resolution(fields: Fields, field: str) -> str | None:
 
 
 def additional_fields(fields: Fields, field: str) -> Fields:
-    """ServiceDesk Plus's `udf_fields`, whose names and meaning are the desk's own."""
+    """ServiceDesk Plus's `udf_fields`, whose form, names and meaning are the desk's own: none if it is no object."""
     value = fields.get(field)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise _wrong(fields, field, "must be an object")
-    return value
+    return value if isinstance(value, dict) else {}
+
+
+def said(fields: Fields) -> str | None:
+    """What happened, if the sender says so under `operation` or `event`; other programs' fields of these names mean nothing."""
+    for field in ("operation", "event"):
+        value = fields.get(field)
+        value = value.get("name") if isinstance(value, dict) else value
+        if isinstance(value, str) and value:
+            return value
+    return None
 
 
 def _wrong(fields: Fields, field: str, problem: str) -> WrongField:

@@ -92,11 +92,16 @@ class FakeToken:
 
 
 class FakeTokens:
+    """`away` makes it raise as a lost connection does, `silent` wait as a frozen one does."""
+
     def __init__(self, tokens: Mapping[str, FakeToken] | None = None) -> None:
         self.tokens, self.away, self.checks = dict(tokens or {}), False, 0
+        self.silent = False
 
     async def check(self, token: str) -> FakeToken | None:
         self.checks += 1
+        if self.silent:
+            await asyncio.Event().wait()
         if self.away:
             raise ConnectionError("PostgreSQL is away")
         return self.tokens.get(token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ log = get_logger(__name__)
 WRITE, READ = "feedback:write", "feedback:read"
 MAX_FEEDBACK_BYTES = 64 * 1024
 MOST_ANSWERS = 500
+ANSWER_SECONDS = 3.0
 
 _TICKET_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -57,7 +59,8 @@ class FeedbackApi:
         token = await self.bearer.authorize(request, READ)
         tenant_id, query = own_tenant(token, request.query.get("tenant_id")), _query(request.query)
         try:
-            rows = await self.reader.answers(tenant_id, query)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                rows = await self.reader.answers(tenant_id, query)
         except Exception as error:
             raise _store_away(error) from None
         return json_answer({"feedback": [dict(row) for row in rows]})
@@ -66,9 +69,11 @@ class FeedbackApi:
         token = await self.bearer.authorize(request, READ)
         tenant_id, query = own_tenant(token, request.query.get("tenant_id")), _query(request.query)
         try:
-            return json_answer(dict(await self.reader.stats(tenant_id, query)))
+            async with asyncio.timeout(ANSWER_SECONDS):
+                stats = dict(await self.reader.stats(tenant_id, query))
         except Exception as error:
             raise _store_away(error) from None
+        return json_answer(stats)
 
     def _event(self, body: FeedbackBody, tenant_id: str, key: str | None, raw: bytes) -> FeedbackSubmitted:
         """The same Idempotency-Key is the same answer; without one, the same words at another time are another."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ingest.answers import Refused, wrong_field
+from ingest.desk_values import NO_TICKET_IDS
 from ingest.json_text import WHOLE_DOCUMENT, storable
 from schemas.events import FeedbackType
 
@@ -16,12 +17,18 @@ MAX_NAME = 200
 MOST_MINUTES = 24 * 60
 
 
-def _clean(text: str | None) -> str | None:
-    return storable(text).strip() or None if text else None
+def _clean(value: Any) -> Any:
+    return storable(value).strip() or None if isinstance(value, str) else value
 
 
-Comment = Annotated[str | None, Field(max_length=MAX_COMMENT), AfterValidator(_clean)]
-Name = Annotated[str | None, Field(max_length=MAX_NAME), AfterValidator(_clean)]
+Comment = Annotated[str | None, Field(max_length=MAX_COMMENT), BeforeValidator(_clean)]
+Name = Annotated[str | None, Field(max_length=MAX_NAME), BeforeValidator(_clean)]
+
+
+def _no_path(ticket_id: str) -> str:
+    if ticket_id in NO_TICKET_IDS:
+        raise ValueError("is no ticket's id")
+    return ticket_id
 
 
 class Opinion(BaseModel):
@@ -52,7 +59,7 @@ class Opinion(BaseModel):
 class FeedbackBody(Opinion):
     """The body of `POST /api/v1/feedback`."""
 
-    ticket_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}\z")]
+    ticket_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}\z"), AfterValidator(_no_path)]
     tenant_id: str | None = None
     enhancement_id: UUID | None = None
 

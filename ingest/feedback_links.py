@@ -54,6 +54,11 @@ class AnswerLimit:
     def reached(self, enhancement_id: str) -> bool:
         return self._counts.get(enhancement_id, 0) >= self._most
 
+    def uncount(self, enhancement_id: str) -> None:
+        """An answer that was not taken after all."""
+        if self._counts.get(enhancement_id, 0) > 0:
+            self._counts[enhancement_id] -= 1
+
     def count(self, enhancement_id: str) -> None:
         self._counts[enhancement_id] = self._counts.get(enhancement_id, 0) + 1
         self._counts.move_to_end(enhancement_id)
@@ -95,8 +100,12 @@ class FeedbackLinks:
         mark = request.cookies.get(COOKIE, "")
         if not _MARK.fullmatch(mark):
             mark = self.new_mark()
-        await self.queue.put(_event(link, opinion, mark, self.clock.now()), tenant)
-        self.limit.count(link.enhancement_id)
+        self.limit.count(link.enhancement_id)  # before the wait, or any number could come meanwhile
+        try:
+            await self.queue.put(_event(link, opinion, mark, self.clock.now()), tenant)
+        except Refused:
+            self.limit.uncount(link.enhancement_id)
+            raise
         response = rendering.message(
             "Thank you", "Your answer was taken. You can answer again: your last answer counts."
         )

@@ -30,6 +30,7 @@ _STANDS_FOR = {form: "\n" for name in _BLOCKS for form in (name, f"/{name}")} | 
     "/th": " | ",
     **dict.fromkeys(("b", "/b", "i", "/i", "u", "/u", "a", "/a", "em", "/em", "span", "/span", "font", "/font"), ""),
 }
+_ENDLESS_REFERENCE = re.compile(r"&#[0-9]{1000,}+;?")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
@@ -43,9 +44,9 @@ def to_text(source: str) -> tuple[str, bool]:
     flowing = source if "<pre" in source or "<PRE" in source else " ".join(source.split())
     text, tags = _MARKUP.subn(_stands_for, flowing)
     if not tags:
-        return html.unescape(source).replace("\u00a0", " ").strip(), cut
+        return _unescaped(source).replace("\u00a0", " ").strip(), cut
     if "&" in text:
-        text = html.unescape(text)
+        text = _unescaped(text)
     text = "\n".join([" ".join(line.split()) for line in text.split("\n")]).strip()
     return _BLANK_LINES.sub("\n\n", text) if "\n\n\n" in text else text, cut
 
@@ -58,6 +59,14 @@ def cut_to_bytes(text: str, limit: int) -> tuple[str, bool]:
     if len(data) <= limit:
         return text, False
     return data[:limit].decode("utf-8", "ignore"), True
+
+
+def _unescaped(text: str) -> str:
+    """Character references as characters. Python reads no number of more than 4,300 digits, and none means a character."""
+    try:
+        return html.unescape(text)
+    except ValueError:
+        return html.unescape(_ENDLESS_REFERENCE.sub("\ufffd", text))
 
 
 def _stands_for(markup: re.Match[str]) -> str:

@@ -74,7 +74,7 @@ class TenantsView:
         return True
 
     async def run(self) -> None:
-        """Follow the source until cancelled."""
+        """Follow the source until cancelled. `refresh` raises nothing, so that nothing else ends it."""
         while True:
             await self.refresh()
             await asyncio.sleep(self._poll_seconds)

@@ -17,6 +17,7 @@ from ingest.desk_values import (
     name,
     raw_text,
     resolution,
+    said,
     subject,
     ticket_id,
     time,
@@ -60,7 +61,6 @@ def _wrapped(document: Fields) -> TicketBody:
     request = document["request"]
     if not isinstance(request, dict):
         raise WrongField("request", "must be an object")
-    said = name(document, "operation") or name(document, "event")
     try:
         account = name(request, "end_customer") or name(request, "account")
         additional = additional_fields(request, "udf_fields")
@@ -71,10 +71,9 @@ def _wrapped(document: Fields) -> TicketBody:
             end_customer=account or _end_customer(additional),
             updated_at=time(request, "last_updated_time") or time(request, "updated_time"),
         )
-        said = said or name(request, "operation") or name(request, "event")
     except WrongField as wrong:
         raise wrong.within("request") from None
-    return TicketBody(_kind(said, ticket), ticket)
+    return TicketBody(_kind(said(document) or said(request), ticket), ticket)
 
 
 def _flat(document: Fields) -> TicketBody:
@@ -85,7 +84,7 @@ def _flat(document: Fields) -> TicketBody:
         end_customer=name(document, "end_customer"),
         updated_at=time(document, "updated_time"),
     )
-    return TicketBody(_kind(name(document, "operation") or name(document, "event"), ticket), ticket)
+    return TicketBody(_kind(said(document), ticket), ticket)
 
 
 def _ticket(
@@ -145,9 +144,9 @@ def _end_customer(udf_fields: Fields) -> str | None:
     return None
 
 
-def _kind(said: str | None, ticket: Ticket) -> TicketKind:
+def _kind(word: str | None, ticket: Ticket) -> TicketKind:
     """What the sender calls it, else what the ticket's state and times tell."""
-    if said and (kind := _OPERATIONS.get(said.lower())):
+    if word and (kind := _OPERATIONS.get(word.lower())):
         return kind
     if ticket.closed:
         return TicketKind.CLOSED

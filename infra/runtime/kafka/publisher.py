@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from infra.runtime.clock import Clock, SystemClock
-from infra.runtime.kafka.producer import PublishError, Record
+from infra.runtime.kafka.producer import Record
 from infra.runtime.telemetry import metrics
 from schemas.envelope import Envelope
 from schemas.signature import Signed, format_signature
@@ -69,42 +69,39 @@ class Publisher:
 
     def record(self, event: Any, *, topic: Topic, partition: int, traceparent: str | None = None) -> Record:
         """The record that `publish` would send."""
-        out = _Outgoing(event, topic, partition, traceparent)
-        return self._sealed([out], [self._codec.encode(event)])[0]
+        return self._records([_Outgoing(event, topic, partition, traceparent)])[0]
 
     def _send_waiting(self) -> None:
-        """All of this turn. Whatever goes wrong, nobody is left waiting."""
-        waiting, self._waiting = self._waiting, []
+        """All of this turn for which somebody still waits."""
+        waiting, self._waiting = [(out, done) for out, done in self._waiting if not done.done()], []
         try:
-            values = [self._value(out, done) for out, done in waiting]
-            going = [(out, done, value) for (out, done), value in zip(waiting, values, strict=True) if value]
-            records = self._sealed([out for out, _, _ in going], [value for _, _, value in going])
-            for record, (_, done, _) in zip(records, going, strict=True):
+            records = self._records([out for out, _ in waiting])
+        except Exception:  # one event's fault is no other's: each by itself
+            for out, done in waiting:
+                self._send_alone(out, done)
+        else:
+            for record, (_, done) in zip(records, waiting, strict=True):
                 self._send(record, done)
-        except Exception as error:
-            for _, done in waiting:
-                if not done.done():
-                    done.set_exception(error)
 
-    def _value(self, out: _Outgoing, done: asyncio.Future[None]) -> bytes:
-        """Empty for what isn't to be sent: nobody waits for it any more, or it can't be written."""
-        if done.done():
-            return b""
+    def _send_alone(self, out: _Outgoing, done: asyncio.Future[None]) -> None:
         try:
-            return self._codec.encode(out.event)
-        except Exception as error:  # one event's fault is no other's
+            (record,) = self._records([out])
+        except Exception as error:
             done.set_exception(error)
-            return b""
+        else:
+            self._send(record, done)
 
     def _send(self, record: Record, done: asyncio.Future[None]) -> None:
         try:
             self._producer.send(record, done)
-        except PublishError as error:
+        except Exception as error:
             metrics.PUBLISH_ERRORS.labels(record.topic).inc()
-            done.set_exception(error)
+            if not done.done():
+                done.set_exception(error)
 
-    def _sealed(self, outgoing: Sequence[_Outgoing], values: Sequence[bytes]) -> list[Record]:
-        """Enveloped and signed."""
+    def _records(self, outgoing: Sequence[_Outgoing]) -> list[Record]:
+        """Encoded, enveloped and signed."""
+        values = [self._codec.encode(out.event) for out in outgoing]
         at, service = self._clock.now(), self._signer.service
         envelopes = [Envelope.of(out.event, service=service, at=at, traceparent=out.traceparent) for out in outgoing]
         signed = [

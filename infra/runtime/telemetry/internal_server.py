@@ -11,6 +11,8 @@ import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
+from infra.runtime.telemetry.http_log import server_logger
+
 CHECK_SECONDS = 2.0
 
 
@@ -51,7 +53,7 @@ class InternalServer:
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
-        self._runner = web.AppRunner(self.app, access_log=None)
+        self._runner = web.AppRunner(self.app, access_log=None, logger=server_logger())
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
         await site.start()

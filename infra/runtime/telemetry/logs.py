@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import json
 import logging
 import sys
@@ -83,9 +84,10 @@ class _Output:
             self.msg(b"".join([self._rendered(*line) for line in gathered]))
 
     def msg(self, lines: bytes) -> None:
-        """structlog's name for it."""
-        sys.stderr.buffer.write(lines)
-        sys.stderr.buffer.flush()
+        """structlog's name for it. Where nobody reads or the disk is full the lines are lost, not the work that they tell of."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.buffer.write(lines)
+            sys.stderr.buffer.flush()
 
     debug = info = warning = error = critical = exception = log = msg
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -278,3 +279,33 @@ async def test_the_page_too_knows_its_bounds(edge: Edge) -> None:
     edge.publisher.go_away()
     away = await answer_form(edge, link(edge), {"thumb": "up"})
     assert (away.status, "retry-after" in away.headers) == (503, True)
+
+
+async def test_answers_that_come_together_are_no_more_than_those_that_come_in_turn(edge: Edge) -> None:
+    pages = await asyncio.gather(*(answer_form(edge, link(edge, number=77), {"thumb": "up"}) for _ in range(40)))
+    assert sorted(page.status for page in pages) == [200] * 20 + [429] * 20
+    assert len(edge.publisher.published) == 20
+
+
+async def test_an_answer_that_kafka_did_not_take_is_not_counted(edge: Edge) -> None:
+    edge.publisher.go_away()
+    pages = [await answer_form(edge, link(edge, number=78), {"thumb": "up"}) for _ in range(21)]
+    assert {page.status for page in pages} == {503}
+    edge.publisher.refuse = None
+    assert (await answer_form(edge, link(edge, number=78), {"thumb": "up"})).status == 200
+
+
+async def test_a_database_that_says_nothing_is_503_in_time(edge: Edge) -> None:
+    edge.tokens.silent = True
+    answer = await post(edge, GOOD)
+    assert answer.status == 503
+    assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_a_comment_that_nobody_can_store_is_mended(edge: Edge) -> None:
+    assert (await post(edge, b'{"ticket_id":"1","rating":5,"comment":"a\\ud800b"}')).status == 202
+    assert edge.publisher.published[0].event.comment == "a\ufffdb"
+
+
+async def test_dots_are_no_ticket(edge: Edge) -> None:
+    assert (await post(edge, {"ticket_id": "..", "rating": 5})).status == 422

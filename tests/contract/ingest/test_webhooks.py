@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import logging
 import time
 from typing import Any
 
@@ -402,6 +403,37 @@ async def test_other_routes_are_refused_without_a_redirect(edge: Edge, method: s
 async def test_what_is_no_http_is_4xx(edge: Edge, data: bytes) -> None:
     answer = await edge.raw(data)
     assert 400 <= answer.status < 500
+
+
+CHUNKED = b"POST /api/v1/webhooks/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /keys HTTP/1.1\nHost: a\nAuthorization: Bearer tst_planted_canary\n\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nwebhook-signature: v1,planted_canary" + b"a" * 9000 + b"\r\n\r\n",
+        CHUNKED + b"10\r\nplanted_canary..XX\r\n",
+        CHUNKED + b"planted_canary\r\n",
+    ],
+)
+async def test_nothing_of_what_is_no_http_is_logged(
+    edge: Edge, data: bytes, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await edge.raw(data)
+    assert (await edge.webhook()).status == 202
+    told = capfd.readouterr()
+    assert "planted_canary" not in caplog.text + told.out + told.err
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_who_hangs_up_in_mid_body_is_no_error_of_ours(edge: Edge, caplog: pytest.LogCaptureFixture) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+    writer.write(CHUNKED + b"10\r\nabc")
+    await writer.drain()
+    writer.transport.abort()
+    assert (await edge.webhook()).status == 202
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_requests_on_one_connection_are_answered_in_turn(edge: Edge, http: Any) -> None:

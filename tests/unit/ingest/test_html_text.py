@@ -76,3 +76,10 @@ def test_text_is_cut_between_characters() -> None:
     assert cut_to_bytes("äää", 6) == ("äää", False)
     assert cut_to_bytes("äää", 5) == ("ää", True)
     assert cut_to_bytes("\U0001f600" * 3, 11) == ("\U0001f600" * 2, True)
+
+
+@pytest.mark.parametrize("around", ["{}", "<p>{}</p>", "a &amp; {} b"])
+def test_a_reference_too_long_to_be_a_number_is_no_character(around: str) -> None:
+    text, _ = to_text(around.format("&#" + "1" * 5000 + ";"))
+    assert "\ufffd" in text
+    assert "1" not in text

@@ -109,6 +109,12 @@ def test_what_is_said_beside_the_request_wins() -> None:
     assert parse({"operation": "updated", **wrapped(status="Closed")}).kind is TicketKind.UPDATED
 
 
+@pytest.mark.parametrize("odd", [["x"], True, 5, {"id": 1}, "", None])
+def test_what_other_programs_mean_by_these_names_is_left_out(odd: Any) -> None:
+    assert parse({**FLAT, "event": odd, "operation": odd}).kind is TicketKind.CREATED
+    assert parse({"event": odd, **wrapped(event=odd, operation=odd, udf_fields=odd)}).kind is TicketKind.CREATED
+
+
 def test_an_additional_field_can_name_the_end_customer() -> None:
     fields = {"udf_char1": "x", "udf_end_customer": {"name": "Quay Ltd"}}
     assert parse(wrapped(account=None, udf_fields=fields)).ticket.end_customer == "Quay Ltd"
@@ -131,7 +137,8 @@ def test_an_additional_field_can_name_the_end_customer() -> None:
         ({"request": {**REQUEST, "requester": {"name": []}}}, "request.requester.name"),
         ({"request": {**REQUEST, "priority": [1]}}, "request.priority"),
         ({"request": {**REQUEST, "created_time": []}}, "request.created_time"),
-        ({"request": {**REQUEST, "udf_fields": "x"}}, "request.udf_fields"),
+        ({"request": {**REQUEST, "id": ".."}}, "request.id"),
+        ({**FLAT, "ticket_id": "."}, "ticket_id"),
         ({"request": None}, "request"),
         ({"request": []}, "request"),
         ({}, "subject"),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
+import unicodedata
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.content import content_hash, normalised
 from schemas.events import Requester, Ticket
@@ -63,3 +68,16 @@ def test_a_ticket_carries_the_hash_of_what_an_enhancement_answers_and_of_nothing
     assert ticket.content_hash == HASH
     assert Ticket("9", *WORDS[:2], requester=requester, category="Network", resolution="Restarted").content_hash == HASH
     assert Ticket("10042", *WORDS[:2], content_hash="as written").content_hash == "as written"
+
+
+@pytest.mark.parametrize("marks", ["\N{COMBINING ACUTE ACCENT}\N{COMBINING GRAVE ACCENT BELOW}", "\u0316\u0301"])
+def test_no_row_of_marks_takes_long(marks: str) -> None:
+    started = time.perf_counter()
+    normalised("a" + marks * 32_000)
+    assert time.perf_counter() - started < 2
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=40))
+def test_long_texts_are_normalised_as_short_ones_are(text: str) -> None:
+    whole = " ".join(unicodedata.normalize("NFKC", f"{text} ").split())
+    assert normalised(f"{text} " * 1100) == " ".join([whole] * 1100).strip()

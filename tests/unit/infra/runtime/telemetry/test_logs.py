@@ -89,3 +89,28 @@ def test_lines_gathered_in_a_turn_of_the_loop_keep_their_order_and_none_is_lost(
     events = [json.loads(line)["event"] for line in told.stderr.splitlines()]
     assert events[:6] == ["one", "two", "of another thread", "three", "at once", "four"]
     assert events[6:] == ["many"] * 2500 + ["after the loop"]
+
+
+UNREAD = """
+import sys
+from infra.runtime.telemetry import logs
+logs.configure("ingest")
+log = logs.get_logger("a.module")
+print("ready", flush=True)
+sys.stdin.readline()
+log.warning("nobody reads this")
+log.info("nor this")
+print("still at work", flush=True)
+"""
+
+
+def test_a_line_that_nobody_reads_harms_nobody() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", UNREAD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin and process.stdout and process.stderr
+        assert process.stdout.readline() == "ready\n"
+        process.stderr.close()
+        process.stdin.write("go on\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "still at work\n"
