@@ -14,7 +14,7 @@ from infra.runtime.settings import MISCONFIGURED
 
 
 class KafkaSettings(BaseSettings):
-    """`KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_SECURITY_PROTOCOL`, `KAFKA_SASL_*`, `KAFKA_SSL_CA_LOCATION`."""
+    """`KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_SECURITY_PROTOCOL`, `KAFKA_SASL_*`, `KAFKA_SSL_*`."""
 
     model_config = SettingsConfigDict(env_prefix="KAFKA_", extra="ignore", frozen=True, env_ignore_empty=True)
 
@@ -24,6 +24,9 @@ class KafkaSettings(BaseSettings):
     sasl_username: str | None = None
     sasl_password: str | None = None
     ssl_ca_location: str | None = None
+    ssl_certificate_location: str | None = None
+    ssl_key_location: str | None = None
+    ssl_key_password: str | None = None
 
 
 def load_kafka() -> KafkaSettings:
@@ -56,20 +59,20 @@ class KafkaClient:
             config["sasl.mechanism"] = self.settings.sasl_mechanism
             config["sasl.username"] = self.settings.sasl_username
             config["sasl.password"] = self.settings.sasl_password
-        if self.settings.ssl_ca_location:
-            config["ssl.ca.location"] = self.settings.ssl_ca_location
-        return config
+        files = {
+            "ssl.ca.location": self.settings.ssl_ca_location,
+            "ssl.certificate.location": self.settings.ssl_certificate_location,
+            "ssl.key.location": self.settings.ssl_key_location,
+            "ssl.key.password": self.settings.ssl_key_password,
+        }
+        return config | {name: value for name, value in files.items() if value}
 
     def faust(self) -> dict[str, Any]:
         """`broker` and `broker_credentials` of a Faust app."""
         import faust  # only stages have it loaded
 
         config: dict[str, Any] = {"broker": [f"kafka://{server}" for server in self.servers]}
-        context = (
-            ssl.create_default_context(cafile=self.settings.ssl_ca_location)
-            if "SSL" in self.settings.security_protocol.replace("SASL", "")
-            else None
-        )
+        context = self._ssl_context() if "SSL" in self.settings.security_protocol.replace("SASL", "") else None
         if "SASL" in self.settings.security_protocol:
             config["broker_credentials"] = faust.SASLCredentials(
                 username=self.settings.sasl_username,
@@ -80,3 +83,12 @@ class KafkaClient:
         elif context:
             config["broker_credentials"] = faust.SSLCredentials(context)
         return config
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        settings = self.settings
+        context = ssl.create_default_context(cafile=settings.ssl_ca_location)
+        if settings.ssl_certificate_location:
+            context.load_cert_chain(
+                settings.ssl_certificate_location, settings.ssl_key_location, settings.ssl_key_password
+            )
+        return context
