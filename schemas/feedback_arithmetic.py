@@ -25,8 +25,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """`recent_average` is over the last 10 ratings of the day before `at`, None below 5 of them. `trend` is the average of the
-    last 10 ratings minus that of all before them, None without both."""
+    """`recent_average` is over the last 10 ratings, None unless at least 5 of them are of the day before `at`. `trend` is the
+    average of the last 10 ratings minus that of all before them, None without both."""
 
     total: int
     ratings: int
@@ -43,7 +43,7 @@ def totals(answers: Sequence[Answer], at: datetime) -> Totals:
     """Of all answers that count, in any order."""
     rated = sorted((answer for answer in answers if answer.rating is not None), key=lambda answer: answer.submitted_at)
     values = [answer.rating for answer in rated if answer.rating is not None]
-    today = [a.rating for a in rated if a.rating is not None and at - a.submitted_at <= RECENT_WITHIN][-RECENT:]
+    of_the_day = sum(at - answer.submitted_at <= RECENT_WITHIN for answer in rated[-RECENT:])
     minutes = [answer.minutes_saved for answer in answers if answer.minutes_saved is not None]
     before, last = values[:-RECENT], values[-RECENT:]
     return Totals(
@@ -52,7 +52,7 @@ def totals(answers: Sequence[Answer], at: datetime) -> Totals:
         thumbs_up=sum(answer.feedback_type is FeedbackType.THUMBS_UP for answer in answers),
         thumbs_down=sum(answer.feedback_type is FeedbackType.THUMBS_DOWN for answer in answers),
         average_rating=_average(values),
-        recent_average=_average(today) if len(today) >= RECENT_AT_LEAST else None,
+        recent_average=_average(last) if of_the_day >= RECENT_AT_LEAST else None,
         trend=round(_mean(last) - _mean(before), 4) if before else None,
         minutes_saved_total=sum(minutes),
         minutes_saved_count=len(minutes),

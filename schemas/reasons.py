@@ -24,6 +24,9 @@ class Reason(StrEnum):
     DESK_RATE_LIMITED = "desk_rate_limited"
     DESK_CREDENTIAL_REFUSED = "desk_credential_refused"
     NOTE_UNCERTAIN = "note_uncertain"  # the desk may have written the note: it is looked for before a second try
+    NOTE_PENDING = (
+        "note_pending"  # an earlier try at the note may still be under way: another worker's, or one that was cut off
+    )
     MODEL_UNAVAILABLE = "model_unavailable"
     MODEL_RATE_LIMITED = "model_rate_limited"
     ANSWER_PENDING = "answer_pending"  # another worker's model call for this event is still running

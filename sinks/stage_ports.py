@@ -25,6 +25,7 @@ from infra.runtime.telemetry import logs
 from infra.runtime.telemetry.internal_server import CheckResult
 from schemas.topics import Stage
 from sinks.dead_letters import DeadLetterTopic
+from sinks.failed_enhancements import FailedEnhancements
 from sinks.postgres.lane_holds import LaneHolds
 from sinks.postgres.service_keys import ServiceKeys
 from sinks.postgres.tenants import TenantDirectory
@@ -82,6 +83,7 @@ async def open_stage(stage: Stage, settings: StageSettings, kafka: KafkaSettings
         holds=LaneHolds(pool),
         codec=codec,
         max_hold=timedelta(hours=settings.hold_hours),
+        failed_events=FailedEnhancements(pool),
     )
     try:
         yield StageContext(settings, pool, tenants, ports)

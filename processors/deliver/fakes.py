@@ -14,12 +14,13 @@ from schemas.events import EnhancementSynthesized
 class _Row:
     key: NoteKey
     state: IntentState = IntentState.PENDING
+    sent_at: datetime | None = None
     note: Ending | None = None
     drops: dict[str, Ending] = field(default_factory=dict)
 
 
 class FakeNoteIntents:
-    """NoteIntents; leases run out by `clock`."""
+    """NoteIntents; leases run out, and calls grow old, by `clock`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -32,7 +33,8 @@ class FakeNoteIntents:
             return Intent(IntentState.DONE, ending)
         if not self._lease(key, owner):
             return Busy()
-        return Intent(row.state, earlier=self._earlier(key))
+        sent_ago = (self._clock.now() - row.sent_at).total_seconds() if row.sent_at else None
+        return Intent(row.state, earlier=self._earlier(key), sent_ago=sent_ago)
 
     async def renew(self, key: NoteKey, owner: str) -> bool:
         return self._owns(key, owner) and self._lease(key, owner)
@@ -40,13 +42,15 @@ class FakeNoteIntents:
     async def sent(self, key: NoteKey, owner: str) -> bool:
         if not await self.renew(key, owner):
             return False
-        self._rows[key.tenant_id, key.marker].state = IntentState.SENT
+        row = self._rows[key.tenant_id, key.marker]
+        if row.note is None:
+            row.state, row.sent_at = IntentState.SENT, self._clock.now()
         return True
 
     async def withdraw(self, key: NoteKey, owner: str) -> None:
         row = self._rows[key.tenant_id, key.marker]
         if self._owns(key, owner) and row.note is None:
-            row.state = IntentState.PENDING
+            row.state, row.sent_at = IntentState.PENDING, None
 
     async def done(self, key: NoteKey, ending: Ending, owner: str) -> Ending:
         row = self._rows.setdefault((key.tenant_id, key.marker), _Row(key))
@@ -95,15 +99,15 @@ class EnhancementRow:
     status: str
     note_id: str | None = None
     reason: str | None = None
-    message: str | None = None
 
 
 class FakeEnhancements:
-    """Enhancements; `rows` by tenant, ticket and content hash."""
+    """Enhancements; `rows` by tenant, ticket and content hash. `edited_back` makes every content the newest again."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str, str], EnhancementRow] = {}
         self.written: dict[tuple[str, str, str], str] = {}
+        self.edited_back = False
 
     async def synthesized(self, event: EnhancementSynthesized) -> None:
         self.written[event.tenant_id, event.ticket_id, event.content_hash] = event.enhancement_id
@@ -112,15 +116,14 @@ class FakeEnhancements:
         self.rows[tenant_id, ticket_id, content_hash] = EnhancementRow("success", note_id=note_id)
 
     async def dropped(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None:
-        self._ended((tenant_id, ticket_id, content_hash), EnhancementRow("dropped", reason=reason))
-
-    async def failed(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str, message: str) -> None:
-        self._ended((tenant_id, ticket_id, content_hash), EnhancementRow("failed", reason=reason, message=message))
-
-    def _ended(self, where: tuple[str, str, str], row: EnhancementRow) -> None:
-        known = self.rows.get(where)
+        known = self.rows.get((tenant_id, ticket_id, content_hash))
         if known is None or known.status != "success":
-            self.rows[where] = row
+            self.rows[tenant_id, ticket_id, content_hash] = EnhancementRow("dropped", reason=reason)
+
+    async def superseded(self, tenant_id: str, ticket_id: str, content_hash: str) -> bool:
+        if not self.edited_back:
+            await self.dropped(tenant_id, ticket_id, content_hash, "superseded")
+        return not self.edited_back
 
 
 class FakeFeedbackLinks:

@@ -26,5 +26,6 @@ def shown(marker: str) -> str:
 
 
 def without_markers(text: str) -> str:
-    """A text that quotes an earlier note must not be taken for it."""
+    """For text or HTML: a note that quotes an earlier one must not be taken for it. Notes are looked for by `shown`, so nothing but
+    the prefix is taken out of the quotation."""
     return PATTERN.sub("ticketstream ", text)

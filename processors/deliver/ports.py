@@ -35,7 +35,7 @@ class NoteIntents(Protocol):
     async def claim(self, key: NoteKey, owner: str) -> Intent | Busy:
         """The row, made if there is none, and the lease if it was free, run out or this owner's. A row that is done is returned
         whoever holds the lease, and takes none. Done means: a note was posted for this key by any input, or this very input was
-        dropped; the drop of another input counts as pending."""
+        dropped; the drop of another input counts as pending. `sent_ago` goes by the database's clock, never negative."""
 
     async def renew(self, key: NoteKey, owner: str) -> bool:
         """Whether the lease was still this owner's; if so it lasts another 30 s."""
@@ -68,12 +68,13 @@ class Enhancements(Protocol):
 
     async def posted(self, tenant_id: str, ticket_id: str, content_hash: str, note_id: str) -> None: ...
     async def dropped(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None: ...
-    async def failed(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str, message: str) -> None: ...
+    async def superseded(self, tenant_id: str, ticket_id: str, content_hash: str) -> bool:
+        """Notes down that this content is dropped for the ticket's newest; false, and nothing noted, if it is the newest."""
 
 
 class Renders(Protocol):
     def render(self, event: EnhancementSynthesized, marker: str, earlier: Ending | None) -> Note:
-        """The note as the technician will see it, holding `marker`."""
+        """The note as the technician will see it. Its marker is `marker` with the prefix under which it is shown."""
 
 
 class FeedbackLinks(Protocol):

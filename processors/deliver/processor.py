@@ -9,7 +9,7 @@ from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Outcome,
 from infra.runtime.telemetry import metrics
 from infra.runtime.telemetry.logs import get_logger
 from processors.deliver.lease import kept
-from processors.deliver.marker import note_key
+from processors.deliver.marker import note_key, shown
 from processors.deliver.ports import Busy, Ending, Intent, IntentState, NoteKey, Ports
 from schemas.events import EnhancementDelivered, EnhancementSynthesized
 from schemas.reasons import Reason
@@ -39,6 +39,11 @@ class _Task:
         """The desk may have the note from an earlier try."""
         return self.intent.state is IntentState.SENT
 
+    @property
+    def settles_in(self) -> float:
+        """Seconds until a note that an earlier try may have sent is surely to be seen, however that try ended."""
+        return 0.0 if self.intent.sent_ago is None else max(0.0, SETTLE_TIME - self.intent.sent_ago)
+
 
 async def process(event: EnhancementSynthesized, *, ports: Ports) -> Outcome:
     """Emit what was posted, Drop what need not be, Hold for the desk, DeadLetter what the desk will never take.
@@ -47,7 +52,7 @@ async def process(event: EnhancementSynthesized, *, ports: Ports) -> Outcome:
     key, owner = note_key(event), str(uuid4())
     intent = await ports.intents.claim(key, owner)
     if isinstance(intent, Busy):
-        return Hold(Reason.NOTE_UNCERTAIN, BUSY_SECONDS, Scope.TICKET, "another worker is at work on this ticket")
+        return Hold(Reason.NOTE_PENDING, BUSY_SECONDS, Scope.TICKET, "another worker is at work on this ticket")
     if intent.ending is not None:
         return await _ended(event, intent.ending, ports)
     async with kept(ports.intents, key, owner):
@@ -56,15 +61,26 @@ async def process(event: EnhancementSynthesized, *, ports: Ports) -> Outcome:
 
 
 async def _deliver(task: _Task, ports: Ports) -> Outcome:
+    if task.settles_in > 0:
+        return Hold(Reason.NOTE_PENDING, task.settles_in, Scope.TICKET, "an earlier try's note may be on its way")
     obstacle = await _obstacle(task, ports)
     if isinstance(obstacle, Refused):
         return await _refused(task, obstacle, ports)
-    if obstacle is not None:
-        return await _drop(task, obstacle, ports)
+    if task.uncertain and obstacle is not Reason.TICKET_DELETED:
+        found = await ports.notes.find(task.ticket, shown(task.key.marker))
+        if isinstance(found, Posted):
+            return await _posted(task, found, ports)
+        if isinstance(found, Refused):
+            return await _refused(task, found, ports)
+    return await (_post(task, ports) if obstacle is None else _drop(task, obstacle, ports))
+
+
+async def _post(task: _Task, ports: Ports) -> Outcome:
+    """`NoteSink.post` isn't left to look for the note: looking may take a minute, and `sent` is to say when the writing began."""
     note = ports.renderer.render(task.event, task.key.marker, task.intent.earlier)
     if not await ports.intents.sent(task.key, task.owner):
-        return Hold(Reason.NOTE_UNCERTAIN, BUSY_SECONDS, Scope.TICKET, "the lease on this ticket was lost")
-    result = await ports.notes.post(task.ticket, note, first_try=not task.uncertain)
+        return Hold(Reason.NOTE_PENDING, BUSY_SECONDS, Scope.TICKET, "the lease on this ticket was lost")
+    result = await ports.notes.post(task.ticket, note, first_try=True)
     if isinstance(result, Posted):
         return await _posted(task, result, ports)
     if isinstance(result, Unknown):
@@ -84,18 +100,15 @@ async def _obstacle(task: _Task, ports: Ports) -> Reason | Refused | None:
         return Reason.TICKET_DELETED
     if view.closed:
         return Reason.TICKET_CLOSED
-    newest = await ports.contents.newest(task.key.tenant_id, task.key.ticket_id)
-    return Reason.SUPERSEDED if newest is not None and newest[0] != task.key.content_hash else None
+    key = task.key
+    newest = await ports.contents.newest(key.tenant_id, key.ticket_id)
+    if newest is None or newest[0] == key.content_hash:
+        return None
+    overtaken = await ports.enhancements.superseded(key.tenant_id, key.ticket_id, key.content_hash)
+    return Reason.SUPERSEDED if overtaken else None  # else edited back meanwhile: this is the right note after all
 
 
 async def _drop(task: _Task, reason: Reason, ports: Ports) -> Outcome:
-    """Leave it, unless an earlier try got through after all."""
-    if task.uncertain and reason is not Reason.TICKET_DELETED:
-        found = await ports.notes.find(task.ticket, task.key.marker)
-        if isinstance(found, Posted):
-            return await _posted(task, found, ports)
-        if isinstance(found, Refused) and found.reason is not Reason.TICKET_DELETED:
-            return await _refused(task, found, ports)
     ending = Ending(task.key.event_id, ports.clock.now(), reason=reason)
     return await _ended(task.event, await ports.intents.done(task.key, ending, task.owner), ports)
 
@@ -139,7 +152,4 @@ async def _refused(task: _Task, refused: Refused, ports: Ports) -> Outcome:
     if refused.reason is Reason.DESK_CREDENTIAL_REFUSED:
         scope = Scope.TICKET if refused.ticket_only else Scope.LANE
         return Hold(refused.reason, max(wait, CREDENTIAL_SECONDS), scope, refused.detail)
-    await ports.enhancements.failed(
-        tenant, task.key.ticket_id, task.key.content_hash, refused.reason.value, refused.detail
-    )
     return DeadLetter(Reason.DESK_REFUSED, refused.detail)

@@ -45,12 +45,12 @@ class NoteRenderer:
 
     def render(self, event: EnhancementSynthesized, marker: str, earlier: Ending | None) -> Note:
         feedback = self._links.url(event)
-        text, limit = without_markers(event.text), MAX_TEXT_CHARS
+        limit = MAX_TEXT_CHARS
         while True:
-            body = _cut(text, limit)
+            body = _cut(event.text, limit)
             html = cleaned(_page(event, body, feedback, marker, earlier), _allowed(event.citations) | {feedback})
             if len(html.encode()) <= MAX_NOTE_BYTES or limit < 500:
-                return Note(html, marker)
+                return Note(html, shown(marker))
             limit //= 2
 
 
@@ -87,7 +87,7 @@ def _page(event: EnhancementSynthesized, body: str, feedback: str, marker: str, 
             *_degraded(event),
             *_replaces(earlier),
             "<hr>",
-            markdown_to_html(body, _allowed(event.citations)),
+            without_markers(markdown_to_html(body, _allowed(event.citations))),
             *_sources(event.citations),
             "<hr>",
             f'<p>Was this any good? <a href="{escape(feedback)}">Tell us</a>, it takes ten seconds.</p>',

@@ -51,13 +51,13 @@ class CachedSearch:
         self._search, self._cache = search, cache
 
     async def requester_history(
-        self, tenant_id: str, requester_key: str, exclude_ticket: str, limit: int
+        self, tenant_id: str, requester_key: str, end_customer: str | None, exclude_ticket: str, limit: int
     ) -> Sequence[Found]:
         return await self._cache.answer(
             tenant_id,
             "requester_history",
-            (requester_key, exclude_ticket, limit),
-            lambda: self._search.requester_history(tenant_id, requester_key, exclude_ticket, limit),
+            (requester_key, end_customer, exclude_ticket, limit),
+            lambda: self._search.requester_history(tenant_id, requester_key, end_customer, exclude_ticket, limit),
         )
 
     async def similar_solved(
@@ -80,12 +80,14 @@ class CachedSearch:
             tenant_id, "by_hostnames", tuple(names), lambda: self._search.by_hostnames(tenant_id, names)
         )
 
-    async def by_addresses(self, tenant_id: str, addresses: Sequence[Address]) -> Sequence[Found]:
+    async def by_addresses(
+        self, tenant_id: str, addresses: Sequence[Address], end_customer: str | None
+    ) -> Sequence[Found]:
         return await self._cache.answer(
             tenant_id,
             "by_addresses",
-            tuple(addresses),
-            lambda: self._search.by_addresses(tenant_id, addresses),
+            (*addresses, end_customer),
+            lambda: self._search.by_addresses(tenant_id, addresses, end_customer),
         )
 
 

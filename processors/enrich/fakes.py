@@ -31,9 +31,11 @@ class FakeReceivedEvents:
 
     async def admit(self, event: TicketReceived, position: Position, body_hash: str) -> Admission:
         row = self.rows.setdefault((event.tenant_id, event.event_id), Row(position, body_hash))
+        if row.position == position:
+            return Admission.FRESH
         if row.body_hash != body_hash:
             return Admission.CONFLICT
-        if row.position != position and row.outcome is not None:
+        if row.outcome is not None:
             return Admission.COPY
         row.position = position
         return Admission.FRESH
@@ -93,9 +95,9 @@ class FakeSearch:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
 
     async def requester_history(
-        self, tenant_id: str, requester_key: str, exclude_ticket: str, limit: int
+        self, tenant_id: str, requester_key: str, end_customer: str | None, exclude_ticket: str, limit: int
     ) -> Sequence[Found]:
-        self.asked.append(("requester_history", tenant_id, requester_key, exclude_ticket, limit))
+        self.asked.append(("requester_history", tenant_id, requester_key, end_customer, exclude_ticket, limit))
         return self.requester.get(tenant_id, [])[:limit]
 
     async def similar_solved(
@@ -112,8 +114,10 @@ class FakeSearch:
         self.asked.append(("by_hostnames", tenant_id, *names))
         return [row for row in self.network.get(tenant_id, []) if row.title.lower() in names]
 
-    async def by_addresses(self, tenant_id: str, addresses: Sequence[Address]) -> Sequence[Found]:
-        self.asked.append(("by_addresses", tenant_id, *addresses))
+    async def by_addresses(
+        self, tenant_id: str, addresses: Sequence[Address], end_customer: str | None
+    ) -> Sequence[Found]:
+        self.asked.append(("by_addresses", tenant_id, *addresses, end_customer))
         return self.network.get(tenant_id, [])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from hashlib import sha256
+from typing import Any
 
 import orjson
 
@@ -12,7 +14,20 @@ from schemas.records import to_record
 
 def fingerprint(event: TicketReceived) -> str:
     """SHA-256 (hex) over what the sender said. The record's own hash won't do: a webhook that the desk sends again, because our
-    answer got lost, becomes a record that differs in `received_at`."""
-    said = to_record(event)
+    answer got lost, becomes a record that differs in `received_at`.
+
+    A field with its default value isn't said, so that a field that a later release adds leaves earlier events what they were."""
+    said = _said(event)
     del said["received_at"]
     return sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _said(part: Any) -> dict[str, Any]:
+    record = to_record(part)
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if value == field.default:
+            del record[field.name]
+        elif is_dataclass(value):
+            record[field.name] = _said(value)
+    return record

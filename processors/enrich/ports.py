@@ -22,7 +22,7 @@ class ReceivedEvents(Protocol):
 
     async def admit(self, event: TicketReceived, position: Position, body_hash: str) -> Admission:
         """FRESH: never seen, or seen at this position, or seen elsewhere and not done with: handle it. COPY: it stood elsewhere,
-        had the same body and is done with. CONFLICT: the same id came with another body."""
+        had the same body and is done with. CONFLICT: the same id stood elsewhere with another body."""
 
     async def mark(self, tenant_id: str, event_id: str, outcome: str, reason: str | None) -> None:
         """The event is done with: `outcome` is "published" or "dropped". May be said again."""
@@ -66,17 +66,18 @@ class Found(Protocol):
 
 
 class Search(Protocol):
-    """Questions to a tenant's own data; the best rows first, never another tenant's."""
+    """Questions to a tenant's own data; the best rows first, never another tenant's. Where the asking ticket names an end customer,
+    no ticket that names another one is found."""
 
     async def requester_history(
-        self, tenant_id: str, requester_key: str, exclude_ticket: str, limit: int
+        self, tenant_id: str, requester_key: str, end_customer: str | None, exclude_ticket: str, limit: int
     ) -> Sequence[Found]:
         """A requester's earlier tickets, the newest first."""
 
     async def similar_solved(
         self, tenant_id: str, text: str, end_customer: str | None, exclude_ticket: str, limit: int
     ) -> Sequence[Found]:
-        """Solved tickets about the same, those of the same end customer first where they match alike."""
+        """Solved tickets about the same, those that name the same end customer first where they match alike."""
 
     async def articles(self, tenant_id: str, text: str, limit: int) -> Sequence[Found]:
         """Knowledge articles about `text`."""
@@ -84,7 +85,9 @@ class Search(Protocol):
     async def by_hostnames(self, tenant_id: str, names: Sequence[str]) -> Sequence[Found]:
         """Devices with these names, given in lower case."""
 
-    async def by_addresses(self, tenant_id: str, addresses: Sequence[Address]) -> Sequence[Found]:
+    async def by_addresses(
+        self, tenant_id: str, addresses: Sequence[Address], end_customer: str | None
+    ) -> Sequence[Found]:
         """Devices with these addresses, subnets that hold them, earlier tickets that name them."""
 
 

@@ -62,13 +62,16 @@ class FakeNewestContent:
 class FakeEnhancements:
     def __init__(self) -> None:
         self.written: list[EnhancementSynthesized] = []
-        self.not_written: list[tuple[str, str, str, str]] = []
+        self.overtaken: list[tuple[str, str, str]] = []
+        self.edited_back = False
 
     async def synthesized(self, event: EnhancementSynthesized) -> None:
         self.written.append(event)
 
-    async def dropped(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None:
-        self.not_written.append((tenant_id, ticket_id, content_hash, reason))
+    async def superseded(self, tenant_id: str, ticket_id: str, content_hash: str) -> bool:
+        if not self.edited_back:
+            self.overtaken.append((tenant_id, ticket_id, content_hash))
+        return not self.edited_back
 
 
 @dataclass(frozen=True, slots=True)

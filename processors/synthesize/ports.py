@@ -38,7 +38,8 @@ class Enhancements(Protocol):
     """What became of a ticket's content, for support and reports. Every method may be repeated."""
 
     async def synthesized(self, event: EnhancementSynthesized) -> None: ...
-    async def dropped(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None: ...
+    async def superseded(self, tenant_id: str, ticket_id: str, content_hash: str) -> bool:
+        """Notes down that this content is dropped for the ticket's newest; false, and nothing noted, if it is the newest."""
 
 
 class TenantChoices(Protocol):

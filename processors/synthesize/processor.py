@@ -59,9 +59,8 @@ async def process(event: TicketEnriched, *, stores: Stores, tenants: Tenants, au
 
 
 async def _task(event: TicketEnriched, stores: Stores, tenants: Tenants) -> WritingTask | Drop | Hold:
-    newest = await stores.tickets.newest(event.tenant_id, event.ticket_id)
-    if newest is not None and newest[0] != event.ticket.content_hash:
-        return _overtaken(event, stores)
+    if await _overtaken(event, stores):
+        return Drop(Reason.SUPERSEDED)
     choices = tenants.of_tenant(event.tenant_id)
     if choices is None:
         return Hold(Reason.TENANT_UNKNOWN, UNKNOWN_TENANT_SECONDS)
@@ -84,12 +83,10 @@ def _emit(answer: Answer, event: TicketEnriched, stores: Stores) -> Emit:
     return Emit(synthesized, then=note_down)
 
 
-def _overtaken(event: TicketEnriched, stores: Stores) -> Drop:
-    """An edit is on its way: its note will be the right one."""
-
-    async def note_down() -> None:
-        await stores.enhancements.dropped(
-            event.tenant_id, event.ticket_id, event.ticket.content_hash, Reason.SUPERSEDED.value
-        )
-
-    return Drop(Reason.SUPERSEDED, then=note_down)
+async def _overtaken(event: TicketEnriched, stores: Stores) -> bool:
+    """Whether an edit is on its way, whose note will be the right one. Not if the ticket was edited back meanwhile."""
+    content = event.ticket.content_hash
+    newest = await stores.tickets.newest(event.tenant_id, event.ticket_id)
+    if newest is None or newest[0] == content:
+        return False
+    return await stores.enhancements.superseded(event.tenant_id, event.ticket_id, content)

@@ -33,8 +33,8 @@ class FeedbackSubmitted:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackAggregated:
-    """The tenant's counts after one answer. `recent_average` is over the last 10 ratings of a day, null below 5 of them;
-    `trend` is the average of the last 10 ratings minus that of all before, null without both."""
+    """The tenant's counts after one answer. `recent_average` is over the last 10 ratings, null unless at least 5 of them are of
+    one day; `trend` is the average of the last 10 ratings minus that of all before, null without both."""
 
     event_id: str
     input_id: str

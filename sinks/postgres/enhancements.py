@@ -5,6 +5,8 @@ from __future__ import annotations
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import tenant_transaction
 from schemas.events import EnhancementSynthesized, TicketReceived
+from schemas.reasons import Reason
+from sinks.postgres.tickets import alone_with
 
 _BEGIN = """
 INSERT INTO enhancements AS kept (tenant_id, ticket_id, content_hash, event_id, received_at) VALUES ($1, $2, $3, $4, $5)
@@ -27,6 +29,7 @@ _ENDED = """
 UPDATE enhancements SET status = $4, reason = $5, error_message = $6, updated_at = now()
 WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3 AND status <> 'success'
 """
+_OVERTAKEN = "SELECT EXISTS (SELECT FROM tickets WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash <> $3)"
 MAX_MESSAGE = 4000
 
 
@@ -59,8 +62,27 @@ class Enhancements:
             await connection.execute(_POSTED, tenant_id, ticket_id, content_hash, note_id)
 
     async def dropped(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None:
-        """Nothing went wrong, but there is no note: the ticket is gone, closed or says something else now."""
-        await self._ended(tenant_id, ticket_id, content_hash, "dropped", reason, None)
+        """Nothing went wrong, but there is no note: the ticket is gone, closed or says something else now. The last is asked again
+        and noted down only if it is still so, see `superseded`."""
+        if reason == Reason.SUPERSEDED.value:
+            await self.superseded(tenant_id, ticket_id, content_hash)
+        else:
+            await self._ended(tenant_id, ticket_id, content_hash, "dropped", reason, None)
+
+    async def superseded(self, tenant_id: str, ticket_id: str, content_hash: str) -> bool:
+        """Note down that there is no note because the ticket says something else now. False, and nothing noted, if it says just
+        this: then the event is to be answered after all.
+
+        A ticket edited there and back gets its note by the event of the edit back, which takes over what is noted down here as
+        dropped, or by the first event, which goes on because of this answer. `Tickets.store` waits for this transaction and this
+        one for it, so one of the two is sure."""
+        where = (tenant_id, ticket_id, content_hash)
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            await alone_with(connection, tenant_id, ticket_id)
+            if not await connection.fetchval(_OVERTAKEN, *where):
+                return False
+            await connection.execute(_ENDED, *where, "dropped", Reason.SUPERSEDED.value, None)
+            return True
 
     async def failed(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str, message: str) -> None:
         await self._ended(tenant_id, ticket_id, content_hash, "failed", reason, message[:MAX_MESSAGE])

@@ -48,11 +48,13 @@ class IntentState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """`ending` is there exactly when the state is done. `earlier` is our latest note on the ticket about other content."""
+    """`ending` is there exactly when the state is done. `earlier` is our latest note on the ticket about other content.
+    `sent_ago`, there exactly when the state is sent, is how many seconds ago the last call to the desk began."""
 
     state: IntentState
     ending: Ending | None = None
     earlier: Ending | None = None
+    sent_ago: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,10 @@ ON CONFLICT (tenant_id, marker) DO NOTHING
 _READ = (
     "SELECT state, event_id::text AS event_id, note_id, done_at FROM note_intents WHERE tenant_id = $1 AND marker = $2"
 )
+_CLAIMED = """
+SELECT state, CASE state WHEN 'sent' THEN greatest(0, extract(epoch FROM clock_timestamp() - sent_at))::float8 END AS sent_ago
+FROM note_intents WHERE tenant_id = $1 AND marker = $2
+"""
 _DROPPED = "SELECT reason, dropped_at FROM note_drops WHERE tenant_id = $1 AND event_id = $2"
 _EARLIER = """
 SELECT event_id::text AS event_id, note_id, done_at FROM note_intents
@@ -101,7 +107,8 @@ ON CONFLICT (tenant_id, event_id) DO NOTHING
 
 class NoteIntents:
     """A lease per tenant and ticket, of 30 s unless renewed, so that a dead worker's tickets come free. Raises
-    PostgresUnavailable when PostgreSQL is away; whose lease it is goes by PostgreSQL's clock alone."""
+    PostgresUnavailable when PostgreSQL is away; whose lease it is, and how long ago the desk was called, goes by PostgreSQL's
+    clock alone."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -119,9 +126,13 @@ class NoteIntents:
             if ending := await _ending(connection, key):
                 await connection.execute(_RELEASE, key.tenant_id, key.ticket_id, owner)
                 return Intent(IntentState.DONE, ending)
-            state = IntentState((await _row(connection, key))["state"])
+            claimed = await _row(connection, key, _CLAIMED)
             earlier = await connection.fetchrow(_EARLIER, key.tenant_id, key.ticket_id, key.marker)
-            return Intent(state, earlier=_posted(earlier) if earlier else None)
+            return Intent(
+                IntentState(claimed["state"]),
+                earlier=_posted(earlier) if earlier else None,
+                sent_ago=claimed["sent_ago"],
+            )
 
     async def renew(self, key: NoteKey, owner: str) -> bool:
         """Whether the lease was still this owner's; if so it lasts another 30 s."""
@@ -162,8 +173,8 @@ class NoteIntents:
             await connection.execute(_RELEASE, key.tenant_id, key.ticket_id, owner)
 
 
-async def _row(connection: Connection, key: NoteKey) -> asyncpg.Record:
-    row = await connection.fetchrow(_READ, key.tenant_id, key.marker)
+async def _row(connection: Connection, key: NoteKey, query: str = _READ) -> asyncpg.Record:
+    row = await connection.fetchrow(query, key.tenant_id, key.marker)
     if row is None:
         raise LookupError(f"the intent {key.marker} is gone: its tenant was erased meanwhile")
     return row

@@ -41,9 +41,10 @@ class ReceivedEvents:
 
     async def admit(self, event: TicketReceived, position: Position, body_hash: str) -> Admission:
         """FRESH: never seen, or seen at this position, or seen elsewhere and not done with: handle it. COPY: it stood elsewhere,
-        had the same body and is done with. CONFLICT: the same id came with another body.
+        had the same body and is done with. CONFLICT: the same id stood elsewhere with another body.
 
-        Dropping whatever has a row would lose the event whose worker died between the row and its output."""
+        Dropping whatever has a row would lose the event whose worker died between the row and its output. What stands at its own
+        position is the same record, whatever its hash: another release may make another hash of it."""
         where = (position.topic, position.partition, position.offset)
         async with tenant_transaction(self._pool, event.tenant_id) as connection:
             inserted = await connection.fetchval(
@@ -59,10 +60,12 @@ class ReceivedEvents:
             if inserted is not None:
                 return Admission.FRESH
             row = await connection.fetchrow(_READ, event.tenant_id, event.event_id)
-            if row is None or row["body_hash"] != body_hash:
-                return Admission.CONFLICT
+            if row is None:
+                raise LookupError("an event that was just received is gone: its tenant was erased meanwhile")
             if (row["topic"], row["partition"], row["record_offset"]) == where:
                 return Admission.FRESH
+            if row["body_hash"] != body_hash:
+                return Admission.CONFLICT
             if row["published"]:
                 return Admission.COPY
             await connection.execute(_MOVE, event.tenant_id, event.event_id, *where)

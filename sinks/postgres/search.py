@@ -3,6 +3,9 @@
 Texts are compared by their rare words: of a ticket's lexemes and exact tokens the rarest twenty-five are looked up. A document's
 score is the sum of the weights (inverse document frequencies) of those that it has, doubled in its title. Source of the weights:
 Robertson and Zaragoza, "The Probabilistic Relevance Framework", section 3.
+
+A tenant's end customers must not read of each other: where a ticket names its own, tickets of another one are not found. Those that
+name none are.
 """
 
 from __future__ import annotations
@@ -53,7 +56,12 @@ WHERE length(lexeme) BETWEEN 2 AND 60 ORDER BY first LIMIT $2
 _REQUESTER = """
 SELECT ticket_id, subject, description, resolution FROM tickets
 WHERE tenant_id = $1 AND requester_key = $2 AND requester_key <> '' AND ticket_id <> $3
-ORDER BY ticket_created_at DESC NULLS LAST LIMIT $4
+    AND ($4::text IS NULL OR end_customer IS NULL OR lower(end_customer) = lower($4))
+ORDER BY ticket_created_at DESC NULLS LAST LIMIT $5
+"""
+_SIMILAR = """
+SELECT *, coalesce(lower(end_customer) = lower($5), false) AS same_customer FROM best_tickets($1, $2, $3, $4)
+WHERE $5::text IS NULL OR end_customer IS NULL OR lower(end_customer) = lower($5)
 """
 _BODIES = "SELECT article_id, body FROM knowledge_articles WHERE tenant_id = $1 AND article_id = ANY($2)"
 _DEVICES = """
@@ -68,6 +76,7 @@ _INCIDENTS = """
 SELECT t.ticket_id, t.subject, t.description, t.resolution, t.solved_at, count(*) AS named
 FROM ticket_addresses a JOIN tickets t ON t.tenant_id = a.tenant_id AND t.ticket_id = a.ticket_id
 WHERE a.tenant_id = $1 AND a.address = ANY($2::inet[])
+    AND ($4::text IS NULL OR t.end_customer IS NULL OR lower(t.end_customer) = lower($4))
 GROUP BY t.ticket_id, t.subject, t.description, t.resolution, t.solved_at, t.ticket_created_at
 ORDER BY count(*) DESC, t.ticket_created_at DESC NULLS LAST LIMIT $3
 """
@@ -80,11 +89,12 @@ class Search:
         self._pool = pool
 
     async def requester_history(
-        self, tenant_id: str, requester_key: str, exclude_ticket: str, limit: int
+        self, tenant_id: str, requester_key: str, end_customer: str | None, exclude_ticket: str, limit: int
     ) -> Sequence[Found]:
-        """A requester's earlier tickets, the newest first."""
+        """A requester's earlier tickets, the newest first. One mailbox may write for several end customers."""
+        asked = (tenant_id, requester_key, exclude_ticket, end_customer or None, limit)
         async with tenant_transaction(self._pool, tenant_id) as connection:
-            rows = await connection.fetch(_REQUESTER, tenant_id, requester_key, exclude_ticket, limit)
+            rows = await connection.fetch(_REQUESTER, *asked)
         return [
             Found(
                 row["ticket_id"],
@@ -99,20 +109,20 @@ class Search:
     async def similar_solved(
         self, tenant_id: str, text: str, end_customer: str | None, exclude_ticket: str, limit: int
     ) -> Sequence[Found]:
-        """Solved tickets about the same, those of the same end customer first where they match alike."""
+        """Solved tickets about the same, those that name the same end customer first where they match alike."""
         async with tenant_transaction(self._pool, tenant_id) as connection:
             question = await _question(connection, "ticket_lexeme_counts", tenant_id, text)
             if not question.weights:
                 return []
             rows = await connection.fetch(
-                "SELECT * FROM best_tickets($1, $2, $3, $4)", *question.words(), exclude_ticket, MATCH_CEILING
+                _SIMILAR, *question.words(), exclude_ticket, MATCH_CEILING, end_customer or None
             )
         found = []
         for row in rows:
             score = question.score(row["matched"], row["in_title"], row["size"])
             if score is None:
                 continue
-            if end_customer and (row["end_customer"] or "").casefold() == end_customer.casefold():
+            if row["same_customer"]:
                 score *= SAME_CUSTOMER
             excerpt = _ticket_excerpt(row["description"], row["resolution"])
             found.append(Found(row["ticket_id"], row["subject"], excerpt, round(score, 4), "similar"))
@@ -137,7 +147,7 @@ class Search:
             rows = await connection.fetch(_BODIES, tenant_id, [item.id for item in found])
             bodies = {row["article_id"]: row["body"] for row in rows}
         return [
-            Found(item.id, item.title, bodies.get(item.id, "")[:EXCERPT_CHARACTERS], item.score, item.kind, item.link)
+            Found(item.id, item.title, _cut(bodies.get(item.id, "")), item.score, item.kind, item.link)
             for item in found
         ]
 
@@ -147,12 +157,14 @@ class Search:
             rows = await connection.fetch(_HOSTS, tenant_id, list(names))
         return [Found(row["item_id"], row["name"], row["details"], 500.0, row["kind"], row["link"]) for row in rows]
 
-    async def by_addresses(self, tenant_id: str, addresses: Sequence[Address]) -> Sequence[Found]:
+    async def by_addresses(
+        self, tenant_id: str, addresses: Sequence[Address], end_customer: str | None
+    ) -> Sequence[Found]:
         """Devices with these addresses, then the subnets that hold them, the smallest first, then earlier tickets naming them."""
         asked = list(addresses)
         async with tenant_transaction(self._pool, tenant_id) as connection:
             items = await connection.fetch(_DEVICES, tenant_id, asked)
-            incidents = await connection.fetch(_INCIDENTS, tenant_id, asked, INCIDENTS)
+            incidents = await connection.fetch(_INCIDENTS, tenant_id, asked, INCIDENTS, end_customer or None)
         found = [
             Found(
                 row["item_id"],
@@ -233,4 +245,17 @@ def _ticket_excerpt(description: str, resolution: str) -> str:
     """What was done comes first: it is what the reader wants, and the end may be cut."""
     parts = [f"Resolution: {resolution.strip()}"] if resolution.strip() else []
     parts.append(f"Problem: {description.strip()}")
-    return "\n".join(parts)[:EXCERPT_CHARACTERS]
+    return _cut("\n".join(parts))
+
+
+def _cut(text: str) -> str:
+    """At most `EXCERPT_CHARACTERS`, cut behind the last whole word with an ellipsis; inside a word only where half of the text
+    would go with it."""
+    if len(text) <= EXCERPT_CHARACTERS:
+        return text
+    head = text[: EXCERPT_CHARACTERS - 1]
+    if not text[len(head)].isspace():
+        words = head.rsplit(None, 1)
+        if len(words) == 2 and len(words[0]) * 2 >= EXCERPT_CHARACTERS:
+            head = words[0]
+    return head.rstrip() + "…"

@@ -40,6 +40,7 @@ ON CONFLICT (tenant_id, ticket_id) DO UPDATE SET subject = excluded.subject, des
 WHERE kept.record_offset <= excluded.record_offset
 RETURNING ticket_id
 """
+_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2, 8))"
 _STATE = "SELECT content_hash, record_offset FROM tickets WHERE tenant_id = $1 AND ticket_id = $2"
 _FORGET_ADDRESSES = "DELETE FROM ticket_addresses WHERE tenant_id = $1 AND ticket_id = $2"
 _ADDRESSES = "INSERT INTO ticket_addresses (tenant_id, address, ticket_id) SELECT $1, unnest($3::inet[]), $2 ON CONFLICT DO NOTHING"
@@ -55,6 +56,7 @@ class Tickets:
         """Keep the ticket as history, with its resolution when it is closed. An older event never overwrites a newer one."""
         where = (event.tenant_id, event.ticket_id)
         async with tenant_transaction(self._pool, event.tenant_id) as connection:
+            await alone_with(connection, *where)
             await keep(
                 connection, event.tenant_id, event.ticket, Kept(position.offset, event.event_id, _solved_at(event))
             )
@@ -68,6 +70,12 @@ class Tickets:
         async with tenant_transaction(self._pool, tenant_id) as connection:
             row = await connection.fetchrow(_STATE, tenant_id, ticket_id)
         return (row["content_hash"], row["record_offset"]) if row else None
+
+
+async def alone_with(connection: Connection, tenant_id: str, ticket_id: str) -> None:
+    """Until the caller's transaction ends, no other that asks for the same ticket goes on: what it then reads of the ticket's
+    newest content stays so. For one ticket a transaction."""
+    await connection.execute(_ALONE, tenant_id, ticket_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,9 @@ BAD_KEY, RATE_LIMIT, NOT_FOUND, NOT_PERMITTED, INTERNAL_ERROR, LICENCE = 4022, 4
 # Where an answer names several codes the first of these decides.
 _DECIDING = (BAD_KEY, RATE_LIMIT, INTERNAL_ERROR, LICENCE, NOT_PERMITTED, NOT_FOUND)
 
+# Where the code says no more than that it failed, these HTTP statuses do.
+_TELLING_MORE = (401, 403, 404, 408)
+
 RETRY_AFTER_RATE_LIMIT = 60.0
 MIN_RETRY_AFTER, MAX_RETRY_AFTER = 1.0, 3600.0
 MAX_DETAIL_CHARS = 300
@@ -47,7 +50,7 @@ def read_answer(answer: Answered, *, now: datetime) -> Success | Refused | Unkno
     code = next((code for code in _DECIDING if code in failed), failed[-1] if failed else None)
     if code is not None:
         return _by_code(code, answer, message, now)
-    return _by_status(answer, message, now)
+    return _without_code(answer, message, now)
 
 
 def retry_after_seconds(text: str | None, *, now: datetime) -> float | None:
@@ -60,9 +63,9 @@ def retry_after_seconds(text: str | None, *, now: datetime) -> float | None:
     else:
         try:
             at = parsedate_to_datetime(text)
-        except ValueError:
+            seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
+        except (ValueError, OverflowError):
             return None
-        seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
     return min(MAX_RETRY_AFTER, max(MIN_RETRY_AFTER, seconds))
 
 
@@ -80,15 +83,19 @@ def _by_code(code: int, answer: Answered, message: str, now: datetime) -> Refuse
         return Refused(Reason.DESK_CREDENTIAL_REFUSED, detail, code=code, ticket_only=True)
     if code == NOT_FOUND:
         return Refused(Reason.TICKET_DELETED, detail, code=code)
+    if code == FAILED and answer.status in _TELLING_MORE:
+        return _by_status(answer, f"HTTP {answer.status}, and {detail}", now)
     return Refused(Reason.DESK_REFUSED, detail, code=code)
 
 
-def _by_status(answer: Answered, message: str, now: datetime) -> Refused | Unknown:
+def _without_code(answer: Answered, message: str, now: datetime) -> Refused | Unknown:
     """The desk's own words are missing: something before it answered, or it is no ServiceDesk Plus."""
+    content = answer.content_type or "no content type"
+    return _by_status(answer, f"HTTP {answer.status} ({content}) without a response_status of the desk{message}", now)
+
+
+def _by_status(answer: Answered, detail: str, now: datetime) -> Refused | Unknown:
     status = answer.status
-    detail = (
-        f"HTTP {status} ({answer.content_type or 'no content type'}) without a response_status of the desk{message}"
-    )
     if status == 401:
         return Refused(Reason.DESK_CREDENTIAL_REFUSED, detail)
     if status == 403:
@@ -125,11 +132,12 @@ def _statuses(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _codes(status: Mapping[str, Any]) -> Iterator[int]:
     """All codes in one status, those of its messages last. A status that only says failed counts as 4000; messages beside a
     success are warnings."""
-    own = _code(status)
-    if own == SUCCESS and status.get("status") in (None, "success"):
+    own, word = _code(status), status.get("status")
+    succeeded = word is None or str(word).strip().casefold() == "success"
+    if own == SUCCESS and succeeded:
         yield SUCCESS
         return
-    if status.get("status") not in (None, "success"):
+    if not succeeded:
         yield FAILED
     for code in (own, *(_code(message) for message in _messages(status))):
         if code is not None:

@@ -17,6 +17,7 @@ from infra.runtime.telemetry.trace_context import valid_traceparent
 from schemas import wire_format
 from schemas.catalogue import BY_TOPIC
 from schemas.envelope import BadEnvelope, Envelope, parse
+from schemas.events import Event
 from schemas.reasons import Reason
 from schemas.signature import BadSignatureHeader, Signed, parse_signature
 from schemas.topics import Topic
@@ -36,10 +37,12 @@ class Keys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The record goes no further now. `envelope` is given only where the signature proved it."""
+    """The record goes no further now. `envelope` is given only where the signature proved it, `event` only where nothing is wrong
+    with it but that its tenant is disabled."""
 
     outcome: Hold | DeadLetter
     envelope: Envelope | None = None
+    event: Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,14 @@ class Admission:
             return Rejected(DeadLetter(Reason.BAD_SIGNATURE, str(error)))
         if refused := await self._verify(record, envelope, key_id, signature):
             return Rejected(refused)
-        if refused := self._placed(record, envelope):
-            return Rejected(refused, envelope)
-        return self._decoded(record, envelope)
+        limit = self._placed(record, envelope)
+        if isinstance(limit, Hold | DeadLetter):
+            return Rejected(limit, envelope)
+        decoded = self._decoded(record, envelope)
+        if isinstance(decoded, Rejected) or limit.enabled:
+            return decoded
+        hold = Hold(Reason.TENANT_DISABLED, DISABLED_RETRY, Scope.LANE, "tenant enable lets it go on")
+        return Rejected(hold, envelope, decoded.event)
 
     async def _verify(
         self, record: RawRecord, envelope: Envelope, key_id: str, signature: bytes
@@ -79,8 +87,8 @@ class Admission:
             return DeadLetter(Reason.BAD_SIGNATURE, f"the signature by key {key_id!r} is not valid for this record")
         return None
 
-    def _placed(self, record: RawRecord, envelope: Envelope) -> Hold | DeadLetter | None:
-        """The key, the header and the owner of the partition must name one tenant."""
+    def _placed(self, record: RawRecord, envelope: Envelope) -> TenantLimit | Hold | DeadLetter:
+        """The tenant that the key, the header and the owner of the partition name all three; or what is wrong."""
         if (record.key or b"") != envelope.tenant_id.encode():
             return DeadLetter(Reason.TENANT_MISMATCH, "the record's key is not the tenant of its header")
         if not self.limits.loaded:
@@ -89,7 +97,10 @@ class Admission:
         if limit is None:
             detail = f"partition {record.position.partition} belongs to no tenant that is known here"
             return Hold(Reason.TENANT_UNKNOWN, TENANT_RETRY, Scope.LANE, detail)
-        return _allowed(limit, envelope)
+        if limit.tenant_id != envelope.tenant_id:
+            detail = f"partition {limit.partition} belongs to {limit.tenant_id!r}, the event to {envelope.tenant_id!r}"
+            return DeadLetter(Reason.WRONG_PARTITION, detail)
+        return limit
 
     def _decoded(self, record: RawRecord, envelope: Envelope) -> Input | Rejected:
         if envelope.type != BY_TOPIC[self.topic].event_type:
@@ -124,15 +135,6 @@ def _signed(record: RawRecord, envelope: Envelope) -> Signed:
         time=envelope.time,
         value=record.value or b"",
     )
-
-
-def _allowed(limit: TenantLimit, envelope: Envelope) -> Hold | DeadLetter | None:
-    if limit.tenant_id != envelope.tenant_id:
-        detail = f"partition {limit.partition} belongs to {limit.tenant_id!r}, the event to {envelope.tenant_id!r}"
-        return DeadLetter(Reason.WRONG_PARTITION, detail)
-    if not limit.enabled:
-        return Hold(Reason.TENANT_DISABLED, DISABLED_RETRY, Scope.LANE, "tenant enable lets it go on")
-    return None
 
 
 def _difference(event: Any, envelope: Envelope) -> str | None:

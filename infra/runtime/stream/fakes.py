@@ -10,7 +10,8 @@ from typing import Any
 
 from infra.runtime.stream.ports import HeldEvent
 from infra.runtime.stream.record import Position
-from schemas.events import DeadLetter
+from schemas.events import DeadLetter, Event
+from schemas.reasons import Reason
 from schemas.topics import Topic
 
 
@@ -90,6 +91,19 @@ class KeptLetters:
         if self.failures:
             raise self.failures.pop(0)
         self.letters.append((letter, partition))
+
+
+@dataclass(slots=True)
+class KeptFailures:
+    """Implements `FailedEvents`. `failures` are raised first, one a call."""
+
+    told: list[tuple[Event, Reason, str]] = field(default_factory=list)
+    failures: list[BaseException] = field(default_factory=list)
+
+    async def failed(self, event: Event, reason: Reason, detail: str) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.told.append((event, reason, detail))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from infra.runtime.clock import Clock
@@ -19,11 +19,13 @@ from infra.runtime.stream.hold_book import HoldBook
 from infra.runtime.stream.lanes import Done, Later, Verdict
 from infra.runtime.stream.letters import Failures, letter, trace_id
 from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Outcome, Scope
-from infra.runtime.stream.ports import DeadLetterSink
+from infra.runtime.stream.ports import DeadLetterSink, FailedEvents
 from infra.runtime.stream.record import Input, Position, RawRecord
+from infra.runtime.stream.retrying import jittered, persist
 from infra.runtime.telemetry import metrics
 from infra.runtime.telemetry.logs import get_logger
 from schemas.envelope import Envelope, peek
+from schemas.events import Event
 from schemas.reasons import Reason
 from schemas.topics import Stage, Topic
 from schemas.wire_format import TooLarge
@@ -43,6 +45,15 @@ class Publishes(Protocol):
     ) -> Awaitable[None]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """`envelope` is there where the signature proved it, `event` where it was decoded too."""
+
+    outcome: Outcome
+    envelope: Envelope | None = None
+    event: Event | None = None
+
+
 @dataclass(slots=True)
 class EventHandler:
     """Carries out a stage's decisions. `handle` never raises but for cancellation: one bad event stops nothing."""
@@ -54,6 +65,7 @@ class EventHandler:
     dead_letters: DeadLetterSink
     holds: HoldBook
     clock: Clock
+    failed_events: FailedEvents | None = None
     _raised: dict[Position, tuple[int, datetime]] = field(default_factory=dict)
 
     async def handle(self, record: RawRecord, current: Current) -> Verdict:
@@ -63,33 +75,32 @@ class EventHandler:
         tenant, ticket = _claimed_tenant(record), peek(record.headers, "ce_subject")
         if waiting := await self.holds.waiting_for(tenant, record.position, ticket):
             return Later(*waiting)
-        outcome, envelope = await self._decide(record)
+        decision = await self._decide(record)
         if not current():
             return Done()  # of no consequence here: the next owner decides
         metrics.EVENT_SECONDS.labels(self.stage.value).observe(time.monotonic() - started)
-        return await self._carry_out(record, outcome, envelope, current)
+        return await self._carry_out(record, decision, current)
 
-    async def _decide(self, record: RawRecord) -> tuple[Outcome, Envelope | None]:
-        """The envelope is given where the signature proved it."""
+    async def _decide(self, record: RawRecord) -> _Decision:
         envelope: Envelope | None = None
+        event: Event | None = None
         try:
             admitted = await self.admission.admit(record)
             if isinstance(admitted, Rejected):
-                return admitted.outcome, admitted.envelope
-            envelope = _envelope_of(admitted)
+                return _Decision(admitted.outcome, admitted.envelope, admitted.event)
+            envelope, event = _envelope_of(admitted), admitted.event
             outcome = await self.process(admitted)
             if not isinstance(outcome, Outcome):
                 raise TypeError(f"the stage's process returned {type(outcome).__name__}, which is no outcome")
-            return outcome, envelope
+            return _Decision(outcome, envelope, event)
         except UNAVAILABLE as error:
-            return _database_away(error), envelope
+            return _Decision(_database_away(error), envelope, event)
         except (Exception, asyncio.CancelledError):
-            return self._raise_counted(record, envelope), envelope
+            return _Decision(self._raise_counted(record, envelope), envelope, event)
 
     def _raise_counted(self, record: RawRecord, envelope: Envelope | None) -> Hold | DeadLetter:
         """A bug, or bad luck: two more tries, then set aside with the traceback."""
-        if (task := asyncio.current_task()) and task.cancelling():
-            raise  # the runner's own wish; a cancellation that leaks from inside is a bug like any other
+        _raise_if_cancelled()
         text = traceback.format_exc()
         count, first = self._raised.get(record.position, (0, self.clock.now()))
         if len(self._raised) >= MAX_TRACKED_RAISES:
@@ -104,9 +115,8 @@ class EventHandler:
             return Hold(Reason.RETRY, 0.5 * 2**count, Scope.TICKET, text.strip().rsplit("\n", 1)[-1])
         return DeadLetter(Reason.INTERNAL_ERROR, text)
 
-    async def _carry_out(
-        self, record: RawRecord, outcome: Outcome, envelope: Envelope | None, current: Current
-    ) -> Verdict:
+    async def _carry_out(self, record: RawRecord, decision: _Decision, current: Current) -> Verdict:
+        outcome, envelope = decision.outcome, decision.envelope
         if isinstance(outcome, Emit | Drop):
             failed = await self._finish(record, outcome, envelope, current)
             if failed is None:
@@ -119,7 +129,8 @@ class EventHandler:
                 return held
             outcome, attempts_so_far = held, 0  # this try is in the book already
         failures = self._failures(record.position, attempts_so_far)
-        if await self._set_aside(record, outcome, envelope, failures, current):
+        away = await self._set_aside(record, outcome, envelope, failures, current)
+        if away and await self._told(decision.event, outcome, current):
             self._settle(record, outcome, envelope)
         return Done()
 
@@ -180,10 +191,25 @@ class EventHandler:
     ) -> bool:
         """Until the dead letter is away, whatever the sink raises: nothing else could be done with the event."""
         item = letter(record, outcome, stage=self.stage, proven=proven, failures=failures)
-        return await _persist(
+        return await persist(
             lambda: self.dead_letters.send(item, record.position.partition),
             (Exception,), current, "dead letter not away yet: trying again",
         )  # fmt: skip
+
+    async def _told(self, event: Event | None, outcome: DeadLetter, current: Current) -> bool:
+        """What is kept about the event elsewhere. False if the partition was revoked meanwhile: the next owner tells it then."""
+        if event is None or self.failed_events is None:
+            return True
+        telling = partial(self.failed_events.failed, event, outcome.reason, outcome.detail)
+        try:
+            return await self._until_available(telling, current)
+        except (Exception, asyncio.CancelledError):
+            _raise_if_cancelled()
+            log.error(
+                "failure not noted down", stage=self.stage.value, tenant_id=event.tenant_id, ticket_id=event.ticket_id,
+                event_id=event.event_id, reason=outcome.reason.value, traceback=traceback.format_exc(),
+            )  # fmt: skip
+            return True
 
     def _failures(self, position: Position, further: int) -> Failures:
         """`further` is 1 if the failure at hand isn't in the book of holds."""
@@ -195,15 +221,16 @@ class EventHandler:
 
     async def _until_acknowledged(self, send: Callable[[], Awaitable[None]], current: Current) -> bool:
         """Try until Kafka has it; false if the partition was revoked meanwhile."""
-        return await _persist(send, (PublishError,), current, "Kafka doesn't acknowledge: trying again")
+        return await persist(send, (PublishError,), current, "Kafka doesn't acknowledge: trying again")
 
     async def _until_available(self, then: Callable[[], Awaitable[None]], current: Current) -> bool:
-        return await _persist(then, UNAVAILABLE, current, "PostgreSQL is away after publishing: trying again")
+        return await persist(then, UNAVAILABLE, current, "PostgreSQL is away after publishing: trying again")
 
     def _settle(self, record: RawRecord, outcome: Emit | Drop | DeadLetter, envelope: Envelope | None) -> None:
         tenant = envelope.tenant_id if envelope else ""
         self._raised.pop(record.position, None)
-        self.holds.settled(record.position, _claimed_tenant(record), succeeded=not isinstance(outcome, DeadLetter))
+        # What was dropped is no proof that the world is well: a drop may have asked nobody.
+        self.holds.settled(record.position, _claimed_tenant(record), succeeded=isinstance(outcome, Emit))
         kind = {Emit: "emit", Drop: "drop", DeadLetter: "dead_letter"}[type(outcome)]
         reason = None if isinstance(outcome, Emit) else outcome.reason
         self._count(tenant, kind, reason)
@@ -218,24 +245,14 @@ class EventHandler:
         metrics.EVENTS_HANDLED.labels(self.stage.value, tenant_id, outcome, reason.value if reason else "").inc()
 
 
-async def _persist(
-    work: Callable[[], Awaitable[None]], passing: tuple[type[BaseException], ...], current: Current, said: str
-) -> bool:
-    delay = 0.25
-    while current():
-        try:
-            await work()
-        except passing as error:
-            log.warning(said, error=repr(error))
-            await asyncio.sleep(_jittered(delay))
-            delay = min(delay * 2, 5.0)
-        else:
-            return True
-    return False
+def _raise_if_cancelled() -> None:
+    """In an `except`: the runner's own wish is obeyed; a cancellation that leaks from inside is a bug like any other."""
+    if (task := asyncio.current_task()) and task.cancelling():
+        raise
 
 
 def _database_away(error: BaseException) -> Hold:
-    return Hold(Reason.DATABASE_UNAVAILABLE, _jittered(DATABASE_RETRY), Scope.LANE, repr(error))
+    return Hold(Reason.DATABASE_UNAVAILABLE, jittered(DATABASE_RETRY), Scope.LANE, repr(error))
 
 
 def _envelope_of(inputs: Input) -> Envelope:
@@ -246,7 +263,3 @@ def _envelope_of(inputs: Input) -> Envelope:
 def _claimed_tenant(record: RawRecord) -> str:
     """The key's text: unproven, good only for book-keeping."""
     return (record.key or b"")[:128].decode("utf-8", "replace")
-
-
-def _jittered(seconds: float) -> float:
-    return seconds * random.uniform(0.75, 1.25)

@@ -37,9 +37,18 @@ ITS_OWN_FAULT = frozenset({Reason.DESK_UNAVAILABLE, Reason.MODEL_UNAVAILABLE, Re
 
 @dataclass(slots=True)
 class _Entry:
+    """`alone`: how many of such failures came one after another, with a success of the tenant's between each two. In memory only:
+    the next owner counts anew, which costs a few tries and sets nothing aside too early."""
+
     held: HeldEvent
-    successes_before: int
+    alone: int = 0
+    successes: int = -1
+    """The tenant's at the last such failure."""
     saved: bool = False
+
+    def failed_itself(self, successes: int) -> None:
+        self.alone = self.alone + 1 if successes > self.successes else 1
+        self.successes = successes
 
 
 @dataclass(slots=True)
@@ -105,10 +114,10 @@ class HoldBook:
             first_failed_at=first,
             attempts=attempts + 1,
         )
-        if entry:
-            entry.held = held
-        else:
-            self._entries[position] = _Entry(held, self._successes.get(tenant_id, 0))
+        entry = self._entries.setdefault(position, _Entry(held))
+        entry.held = held
+        if hold.reason in ITS_OWN_FAULT:
+            entry.failed_itself(self._successes.get(tenant_id, 0))
         if hold.reason not in BRIEF:
             self._unsaved.add(position)
             self._wake.set()
@@ -127,10 +136,7 @@ class HoldBook:
         if held.reason == Reason.TENANT_UNKNOWN and age > TENANT_APPEARS_WITHIN:
             return Reason.WRONG_PARTITION
         entry = self._entries.get(Position(held.topic, held.partition, held.offset))
-        others_succeed = entry is not None and self._successes.get(held.tenant_id, 0) > entry.successes_before
-        if held.attempts >= FAILURES_ALONE and others_succeed and Reason(held.reason) in ITS_OWN_FAULT:
-            return Reason.FAILS_ALONE
-        return None
+        return Reason.FAILS_ALONE if entry and entry.alone >= FAILURES_ALONE else None
 
     def find(self, position: Position) -> HeldEvent | None:
         entry = self._entries.get(position)
@@ -224,7 +230,7 @@ class HoldBook:
         position = Position(row.topic, row.partition, row.offset)
         entry = self._entries.get(position)
         if entry is None:
-            self._entries[position] = _Entry(row, self._successes.get(row.tenant_id, 0), saved=True)
+            self._entries[position] = _Entry(row, saved=True)
             return
         first, attempts = min(entry.held.first_failed_at, row.first_failed_at), max(entry.held.attempts, row.attempts)
         entry.held, entry.saved = replace(entry.held, first_failed_at=first, attempts=attempts), True

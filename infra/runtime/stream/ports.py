@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from infra.runtime.stream.outcomes import Scope
-from schemas.events import DeadLetter
+from schemas.events import DeadLetter, Event
+from schemas.reasons import Reason
 
 
 class TenantLimit(Protocol):
@@ -68,3 +69,12 @@ class DeadLetterSink(Protocol):
 
     async def send(self, letter: DeadLetter, partition: int) -> None:
         """Same partition number as the source; the key is empty when `letter.tenant_id` is, i.e. not proven."""
+
+
+class FailedEvents(Protocol):
+    """Told of each event that is dead-lettered, so that what is kept about it elsewhere doesn't say `pending` for ever."""
+
+    async def failed(self, event: Event, reason: Reason, detail: str) -> None:
+        """Once the dead letter is away and before the input is committed; only of events that are proven, in their place and
+        decoded. It may come again, and is called again while it raises that PostgreSQL is away; anything else that it raises
+        is logged and given up."""

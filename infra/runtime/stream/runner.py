@@ -20,7 +20,7 @@ from infra.runtime.stream.feeder import Feeder
 from infra.runtime.stream.handler import EventHandler, Process, Publishes
 from infra.runtime.stream.hold_book import HoldBook
 from infra.runtime.stream.lifecycle import Lifecycle
-from infra.runtime.stream.ports import DeadLetterSink, HoldStore, TenantLimits
+from infra.runtime.stream.ports import DeadLetterSink, FailedEvents, HoldStore, TenantLimits
 from infra.runtime.stream.watchdog import assigned
 from infra.runtime.telemetry import metrics
 from infra.runtime.telemetry.internal_server import Check, CheckResult, InternalServer
@@ -60,6 +60,7 @@ class StagePorts:
     codec: Codec = field(default_factory=Codec)
     clock: Clock = field(default_factory=SystemClock)
     max_hold: timedelta = timedelta(hours=24)
+    failed_events: FailedEvents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,16 @@ async def run_stage(spec: StageSpec, ports: StagePorts, surroundings: Surroundin
     """Until told to stop; the process's exit code."""
     holds = HoldBook(spec.stage.value, ports.holds, ports.clock, ports.max_hold)
     admission = Admission(spec.stage.consumes, ports.keys, ports.limits, ports.codec)
-    handler = EventHandler(spec.stage, spec.process, admission, ports.publisher, ports.dead_letters, holds, ports.clock)
+    handler = EventHandler(
+        spec.stage,
+        spec.process,
+        admission,
+        ports.publisher,
+        ports.dead_letters,
+        holds,
+        ports.clock,
+        ports.failed_events,
+    )
     app = stream_app(spec.stage.group(surroundings.prefix), ports.kafka.faust())
     feeder = Feeder(app, handler.handle, ports.limits, slots=spec.slots, detach=spec.detach)
     feeder.on_revoke = holds.forget

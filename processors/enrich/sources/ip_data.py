@@ -20,7 +20,7 @@ class IpData:
     async def find(self, query: Query) -> Sequence[ContextItem]:
         rows: list[Found] = []
         if named := addresses(query.text):
-            rows += await query.search.by_addresses(query.tenant_id, named)
+            rows += await query.search.by_addresses(query.tenant_id, named, query.ticket.end_customer)
         if hosts := hostnames(query.text):
             known = {row.id for row in rows}
             rows += [row for row in await query.search.by_hostnames(query.tenant_id, hosts) if row.id not in known]

@@ -32,7 +32,7 @@ class TicketHistory:
         requester: Sequence[Found] = ()
         if ticket.requester and ticket.requester.key:
             requester = await query.search.requester_history(
-                query.tenant_id, ticket.requester.key, ticket.ticket_id, REQUESTER_LIMIT
+                query.tenant_id, ticket.requester.key, ticket.end_customer, ticket.ticket_id, REQUESTER_LIMIT
             )
         return _merged(self.name, ((similar, _SIMILAR_WEIGHT), (requester, _REQUESTER_WEIGHT)))
 

@@ -11,6 +11,7 @@ from typing import Any
 from infra.ops.cli.webhook_request import Answer, headers, key_of, new_webhook_id, send
 from infra.ops.local.servicedesk_simulator import DeskFault
 from infra.ops.local.servicedesk_simulator.state import WrittenNote
+from infra.runtime.postgres.tenant import tenant_transaction
 from schemas.events import EnhancementDelivered
 from schemas.topics import Stage, Topic
 from tests.integration.chain.polling import PATIENCE, until
@@ -100,6 +101,17 @@ class Tenant:
             return (await self.chain.handled(stage, self.tenant_id)).get((outcome, reason), 0)
 
         return await until(look, f"{stage}: {outcome} {reason} of {self.tenant_id}", seconds=seconds)
+
+    async def failure(self, ticket_id: str) -> tuple[str, str]:
+        """Reason and message in the ticket's row of enhancements, once that says that it failed."""
+        failed = "SELECT reason, error_message FROM enhancements WHERE ticket_id = $1 AND status = 'failed'"
+
+        async def look() -> list[Any]:
+            async with tenant_transaction(self.chain.pool, self.tenant_id) as connection:
+                return await connection.fetch(failed, ticket_id)
+
+        (row,) = await until(look, f"{self.tenant_id}'s {ticket_id} failed")
+        return row["reason"], row["error_message"]
 
     async def faulty(self, *faults: DeskFault) -> None:
         """Let the tenant's desk misbehave."""

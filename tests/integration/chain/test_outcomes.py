@@ -169,6 +169,7 @@ async def test_dead_letter_what_the_desk_refuses_for_good(tenant: Tenant) -> Non
     assert letter.original_value == synthesized.value
     assert letter.error
     assert await tenant.notes(refused) == []
+    assert await tenant.failure(refused) == (letter.reason, letter.error)
     accepted = await tenant.told()
     assert (await tenant.delivered(accepted)).outcome is DeliveryOutcome.POSTED, "the next one is not held up"
 

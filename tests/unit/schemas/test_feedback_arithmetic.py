@@ -32,7 +32,7 @@ def test_thumbs_count_but_are_no_ratings() -> None:
     assert (result.total, result.thumbs_up, result.thumbs_down, result.ratings) == (3, 2, 1, 0)
 
 
-def test_the_recent_average_needs_five_ratings_of_one_day() -> None:
+def test_the_recent_average_needs_five_of_the_last_ten_within_a_day() -> None:
     assert totals(rated(1, 1, 1, 1), NOW).recent_average is None
     assert totals(rated(1, 2, 3, 4, 5), NOW).recent_average == 3
     assert totals(rated(1, 2, 3, 4, 5, hours_ago=25), NOW).recent_average is None
@@ -40,6 +40,12 @@ def test_the_recent_average_needs_five_ratings_of_one_day() -> None:
 
 def test_the_recent_average_is_over_the_last_ten() -> None:
     assert totals(rated(*[1] * 7, *[5] * 10), NOW).recent_average == 5
+
+
+def test_the_recent_average_is_over_all_of_the_last_ten_not_only_those_of_the_day() -> None:
+    before, today = rated(*[5] * 6, hours_ago=72), rated(*[2] * 5)
+    assert totals([*before, *today], NOW).recent_average == 3.5
+    assert totals([*before, *today[1:]], NOW).recent_average is None
 
 
 def test_the_trend_compares_the_last_ten_with_all_before() -> None:

@@ -25,16 +25,28 @@ if TYPE_CHECKING:
 
 AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 _numbers = count(60_001)  # partitions that no topic has
-PENDING, SENT = Intent(IntentState.PENDING), Intent(IntentState.SENT)
+PENDING = Intent(IntentState.PENDING)
+AT_MOST = 10.0  # seconds that a step of a test may take
 
 
 @dataclass
 class Intents:
-    """One implementation with a tenant of its own; `lapse` lets all its leases run out."""
+    """One implementation with a tenant of its own; `later` lets so many seconds pass for it."""
 
     store: NoteIntentsPort
     tenant_id: str
-    lapse: Callable[[], Awaitable[None]]
+    later: Callable[[float], Awaitable[None]]
+
+    async def lapse(self) -> None:
+        await self.later(LEASE_SECONDS + 1)
+
+    async def sent_ago(self, key: NoteKey, owner: str) -> float:
+        """Of an intent that is sent."""
+        claimed = await self.store.claim(key, owner)
+        assert isinstance(claimed, Intent)
+        assert claimed.state is IntentState.SENT
+        assert claimed.sent_ago is not None
+        return claimed.sent_ago
 
     def key(self, ticket_id: str = "1", content: str = "a", event_id: str | None = None) -> NoteKey:
         return NoteKey(self.tenant_id, ticket_id, content * 64, f"{ticket_id}-{content * 20}", event_id or str(uuid4()))
@@ -62,10 +74,10 @@ async def intents(database: MigratedDatabase | None) -> AsyncIterator[Intents]:
     if database is None:
         clock = MovedClock()
 
-        async def later() -> None:
-            clock.at += timedelta(seconds=LEASE_SECONDS + 1)
+        async def pass_by(seconds: float) -> None:
+            clock.at += timedelta(seconds=seconds)
 
-        yield Intents(FakeNoteIntents(clock), "deliver-fake", later)
+        yield Intents(FakeNoteIntents(clock), "deliver-fake", pass_by)
         return
     number = next(_numbers)
     tenant_id = f"deliver-{number}"
@@ -76,13 +88,14 @@ async def intents(database: MigratedDatabase | None) -> AsyncIterator[Intents]:
         number,
     )
 
-    async def lapse() -> None:
-        await superuser.execute(
-            "UPDATE note_leases SET until = now() - interval '1 second' WHERE tenant_id = $1", tenant_id
-        )
+    async def later(seconds: float) -> None:
+        for what in ("note_leases SET until = until", "note_intents SET sent_at = sent_at"):
+            await superuser.execute(
+                f"UPDATE {what} - make_interval(secs => $2) WHERE tenant_id = $1", tenant_id, seconds
+            )
 
     pool = await open_pool(database.dsns["deliver"], service="deliver", size=4)
-    yield Intents(NoteIntents(pool), tenant_id, lapse)
+    yield Intents(NoteIntents(pool), tenant_id, later)
     await pool.close()
     await superuser.close()
 
@@ -92,7 +105,7 @@ async def test_a_new_intent_is_pending_and_stays_so_until_something_is_sent(inte
     assert await intents.store.claim(key, "one") == PENDING
     assert await intents.store.claim(key, "one") == PENDING
     assert await intents.store.sent(key, "one")
-    assert await intents.store.claim(key, "one") == SENT
+    await intents.sent_ago(key, "one")
     await intents.store.withdraw(key, "one")
     assert await intents.store.claim(key, "one") == PENDING
 
@@ -124,7 +137,7 @@ async def test_an_owner_that_lost_its_lease_can_note_down_nothing(intents: Inten
     assert not await intents.store.renew(key, "one")
     assert await intents.store.sent(key, "two")
     await intents.store.withdraw(key, "one")
-    assert await intents.store.claim(key, "two") == SENT
+    await intents.sent_ago(key, "two")
 
 
 async def test_what_was_sent_stays_so_for_the_next_owner(intents: Intents) -> None:
@@ -132,7 +145,21 @@ async def test_what_was_sent_stays_so_for_the_next_owner(intents: Intents) -> No
     await intents.store.claim(key, "one")
     await intents.store.sent(key, "one")
     await intents.lapse()
-    assert await intents.store.claim(key, "two") == SENT
+    await intents.sent_ago(key, "two")
+
+
+async def test_every_owner_is_told_how_long_ago_the_desk_was_called_last(intents: Intents) -> None:
+    key = intents.key()
+    await intents.store.claim(key, "one")
+    await intents.store.sent(key, "one")
+    await intents.store.release(key, "one")
+    assert 0 <= await intents.sent_ago(key, "two") < AT_MOST
+    await intents.later(20)
+    assert 20 <= await intents.sent_ago(key, "two") < 20 + AT_MOST
+    await intents.lapse()
+    assert await intents.sent_ago(key, "three") >= 20 + LEASE_SECONDS
+    await intents.store.sent(key, "three")
+    assert await intents.sent_ago(key, "three") < AT_MOST
 
 
 async def test_a_posted_note_is_the_ending_for_every_input_and_frees_the_ticket(intents: Intents) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -16,9 +18,9 @@ from infra.ops.local.servicedesk_simulator import DeskFault, DeskSettings, Simul
 from infra.runtime.keys.rings import new_ring_key
 from infra.runtime.postgres.pool import open_pool
 from infra.runtime.postgres.tenant import tenant_transaction
-from infra.runtime.stream.outcomes import Drop, Emit, Hold
+from infra.runtime.stream.outcomes import Drop, Emit, Hold, Scope
 from processors.deliver.__main__ import wired
-from processors.deliver.ports import Ports
+from processors.deliver.ports import LEASE_SECONDS, Ports
 from processors.deliver.processor import process
 from processors.deliver.settings import DeliverSettings
 from schemas.events import EnhancementSynthesized, Writer
@@ -27,6 +29,7 @@ from sinks.postgres.credentials import DeskCredentials
 from sinks.postgres.tenants import TenantDirectory
 from sinks.servicedesk.addresses import AddressPolicy
 from sinks.servicedesk.transport import Times, Transport
+from sinks.servicedesk.types import SETTLE_TIME
 from sinks.stage_ports import StageContext
 
 if TYPE_CHECKING:
@@ -67,8 +70,26 @@ class Wired:
         )  # fmt: skip
         return event
 
+    async def later(self, event: EnhancementSynthesized, seconds: float, *, lease: float | None = None) -> None:
+        """So many seconds pass for the event's intent, and for its ticket's lease unless that is told its own."""
+        for what, passed in (
+            ("note_intents SET sent_at = sent_at", seconds),
+            ("note_leases SET until = until", seconds if lease is None else lease),
+        ):
+            await self.superuser.execute(
+                f"UPDATE {what} - make_interval(secs => $3) WHERE tenant_id = $1 AND ticket_id = $2",
+                event.tenant_id, event.ticket_id, passed,
+            )  # fmt: skip
+
     def notes(self, event: EnhancementSynthesized) -> list[str]:
         return [note.description for note in self.simulator.state.written if note.request_id == event.ticket_id]
+
+
+async def eventually(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < deadline, "not in time"
+        await asyncio.sleep(0.005)
 
 
 @pytest.fixture
@@ -127,6 +148,30 @@ async def test_a_note_that_broke_after_it_was_written_is_found_and_not_repeated(
     held = await process(event, ports=stage.ports)
     assert isinstance(held, Hold)
     assert held.reason is Reason.NOTE_UNCERTAIN
+    await stage.later(event, SETTLE_TIME)
+    assert isinstance(await process(event, ports=stage.ports), Emit)
+    assert len(stage.notes(event)) == 1
+
+
+async def test_a_worker_cut_off_while_the_desk_is_slow_leaves_one_note(stage: Wired) -> None:
+    """As by a rebalance or SIGTERM, whose next owner comes at once."""
+    event = await stage.event()
+    schedule = stage.simulator.faults_of(TENANT)
+    schedule.set([DeskFault(kind="latency", operation="add_note", calls=1, seconds=0.8)])
+    first = asyncio.create_task(process(event, ports=stage.ports))
+    await eventually(lambda: schedule.as_json() == [])  # the desk has the call
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    busy = await process(event, ports=stage.ports)
+    await stage.later(event, 0, lease=LEASE_SECONDS)
+    settling = await process(event, ports=stage.ports)
+    for held in (busy, settling):
+        assert isinstance(held, Hold)
+        assert (held.reason, held.scope) == (Reason.NOTE_PENDING, Scope.TICKET)
+        assert held.retry_after <= SETTLE_TIME
+    await eventually(lambda: len(stage.notes(event)) == 1)
+    await stage.later(event, SETTLE_TIME)
     assert isinstance(await process(event, ports=stage.ports), Emit)
     assert len(stage.notes(event)) == 1
 

@@ -89,6 +89,17 @@ async def test_another_body_under_the_same_id_is_a_conflict_whether_done_with_or
     assert await kept.received.admit(event, at(7), "h") is Admission.FRESH
 
 
+async def test_at_its_own_position_an_event_is_fresh_though_another_release_makes_another_hash_of_it(
+    kept: Kept,
+) -> None:
+    event = kept.event()
+    await kept.received.admit(event, at(7), "h")
+    assert await kept.received.admit(event, at(7), "hash of another release") is Admission.FRESH
+    await kept.received.mark(kept.tenant, event.event_id, "published", None)
+    assert await kept.received.admit(event, at(7), "hash of another release") is Admission.FRESH
+    assert await kept.received.admit(event, at(8), "h") is Admission.COPY
+
+
 async def test_the_newest_content_of_a_ticket_is_that_of_the_highest_offset(kept: Kept) -> None:
     old = kept.event("wh-1")
     edited = replace(TICKET, description="now the mail too", content_hash="")

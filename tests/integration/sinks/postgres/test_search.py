@@ -18,7 +18,7 @@ from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import tenant_transaction
 from infra.runtime.stream.record import Position
 from schemas.events import Requester, Ticket, TicketKind, TicketReceived
-from sinks.postgres.search import MATCH_CEILING, Found, Search
+from sinks.postgres.search import EXCERPT_CHARACTERS, MATCH_CEILING, Found, Search
 from sinks.postgres.tickets import Tickets
 from tests.integration.sinks.postgres.conftest import MakeTenant, PoolOf
 
@@ -87,6 +87,7 @@ HISTORY = [
         "Enabled the archive.",
         end_customer="Nine",
     ),
+    solved("60", "mailbox full", "The mailbox of accounts is full and cannot send.", "Enabled the archive."),
     solved(
         "7", "till offline", "Till 10.42.0.10 says no server since the morning.", "Router had moved to another port."
     ),
@@ -145,11 +146,16 @@ async def test_what_is_like_nothing_finds_nothing(corpus: Corpus, text: str) -> 
     ["it's a 'mailbox' \\ full", "mailbox & full | !accounts", "mailbox:* full <-> accounts", "mailbox full\0accounts"],
 )
 async def test_no_character_of_a_ticket_is_an_operator(corpus: Corpus, text: str) -> None:
-    assert set(await corpus.similar(f"{text} accounts cannot send")) == {"5", "6"}
+    assert set(await corpus.similar(f"{text} accounts cannot send")) == {"5", "6", "60"}
 
 
-@pytest.mark.parametrize(("customer", "expected"), [("Quill", ["5", "6"]), ("nine", ["6", "5"])])
-async def test_of_equals_the_same_end_customers_comes_first(corpus: Corpus, customer: str, expected: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("customer", "expected"),
+    [("Quill", ["5", "60"]), ("nine", ["6", "60"]), ("Else", ["60"]), (None, ["5", "6", "60"]), ("", ["5", "6", "60"])],
+)
+async def test_the_same_end_customers_come_first_and_another_ones_not_at_all(
+    corpus: Corpus, customer: str | None, expected: list[str]
+) -> None:
     assert await corpus.similar("mailbox of accounts full", customer) == expected
 
 
@@ -168,6 +174,24 @@ async def test_the_excerpt_says_first_what_was_done_and_is_bounded(corpus: Corpu
     assert found.id == "long"
     assert "Held the feed key." in found.excerpt[:60]
     assert len(found.excerpt.encode()) <= 2 * MAX_EXCERPT_BYTES
+
+
+async def test_an_excerpt_ends_with_a_whole_word(make_tenant: MakeTenant, operator: Pool, pool_of: PoolOf) -> None:
+    tenant_id = await make_tenant()
+    words = [f"calibrating{n}" for n in range(3000)]
+    text = " ".join(words)
+    store = DataStore(operator, tenant_id, "test")
+    await store.solved_tickets([solved("long", "zebra calibration", text, "zebra feed key")])
+    await store.articles([Article("KB-1", "Zebra calibration", text)])
+    search = Search(await pool_of("enrich"))
+
+    (ticket,) = await search.similar_solved(tenant_id, "zebra calibration", None, "none", 5)
+    (article,) = await search.articles(tenant_id, "zebra calibration", 5)
+
+    for excerpt in (ticket.excerpt, article.excerpt):
+        assert excerpt.endswith("…")
+        assert excerpt.removesuffix("…").split()[-1] in words
+        assert EXCERPT_CHARACTERS - 20 < len(excerpt) <= EXCERPT_CHARACTERS
 
 
 async def test_the_best_is_found_behind_a_crowd_that_shares_a_word_or_two(
@@ -221,8 +245,8 @@ async def test_no_question_finds_another_tenants_data(corpus: Corpus, make_tenan
         ["mine"],
     )
     assert await corpus.search.articles(other, "mailbox full archive", 10) == []
-    assert await corpus.search.by_addresses(other, [ip_address("10.42.0.10")]) == []
-    assert await corpus.search.requester_history(other, "desk@quill.example", "none", 10) == []
+    assert await corpus.search.by_addresses(other, [ip_address("10.42.0.10")], None) == []
+    assert await corpus.search.requester_history(other, "desk@quill.example", None, "none", 10) == []
 
 
 async def test_the_search_functions_find_nothing_without_a_tenant(corpus: Corpus, pool_of: PoolOf) -> None:
@@ -241,11 +265,31 @@ async def test_a_requesters_tickets_come_newest_first(make_tenant: MakeTenant, p
         event = TicketReceived(f"00000000-0000-0000-0000-{day:012}", tenant_id, TicketKind.CREATED, ticket, AT)
         await Tickets(enrich).store(event, Position("tickets.received", 0, day))
 
-    found = await Search(enrich).requester_history(tenant_id, "desk@quill.example", "none", 5)
+    found = await Search(enrich).requester_history(tenant_id, "desk@quill.example", None, "none", 5)
 
     assert ids(found) == ["2", "1"]
-    assert ids(await Search(enrich).requester_history(tenant_id, "desk@quill.example", "2", 5)) == ["1"]
-    assert await Search(enrich).requester_history(tenant_id, "", "none", 5) == []
+    assert ids(await Search(enrich).requester_history(tenant_id, "desk@quill.example", None, "2", 5)) == ["1"]
+    assert await Search(enrich).requester_history(tenant_id, "", None, "none", 5) == []
+
+
+@pytest.mark.parametrize(
+    ("customer", "expected"), [("Quill", ["3", "1"]), ("NINE", ["3", "2"]), ("Else", ["3"]), (None, ["3", "2", "1"])]
+)
+async def test_of_a_mailbox_or_an_address_that_end_customers_share_each_gets_its_own_tickets(
+    make_tenant: MakeTenant, pool_of: PoolOf, customer: str | None, expected: list[str]
+) -> None:
+    tenant_id, enrich = await make_tenant(), await pool_of("enrich")
+    for day, owner in enumerate(("Quill", "Nine", None), 1):
+        ticket = Ticket(
+            f"{day}", "router silent", "192.168.1.1 is gone", requester=Requester(email="alerts@msp.example"),
+            end_customer=owner, created_at=AT + timedelta(days=day),
+        )  # fmt: skip
+        event = TicketReceived(f"00000000-0000-0000-0000-{day:012}", tenant_id, TicketKind.CREATED, ticket, AT)
+        await Tickets(enrich).store(event, Position("tickets.received", 0, day))
+    search = Search(enrich)
+
+    assert ids(await search.requester_history(tenant_id, "alerts@msp.example", customer, "none", 5)) == expected
+    assert ids(await search.by_addresses(tenant_id, [ip_address("192.168.1.1")], customer)) == expected
 
 
 async def test_articles_are_found_by_words_and_by_codes(
@@ -293,8 +337,8 @@ async def test_an_address_finds_its_device_its_subnets_the_smallest_first_and_ea
     )
     search = Search(await pool_of("enrich"))
 
-    four = await search.by_addresses(tenant_id, [ip_address("10.42.0.10")])
-    six = await search.by_addresses(tenant_id, [ip_address("2001:db8::10")])
+    four = await search.by_addresses(tenant_id, [ip_address("10.42.0.10")], None)
+    six = await search.by_addresses(tenant_id, [ip_address("2001:db8::10")], None)
 
     assert [(item.kind, item.id) for item in four] == [
         ("device", "D-1"),
@@ -303,7 +347,7 @@ async def test_an_address_finds_its_device_its_subnets_the_smallest_first_and_ea
         ("incident", "t1"),
     ]
     assert [(item.kind, item.id) for item in six] == [("device", "D-6"), ("subnet", "N-6")]
-    assert await search.by_addresses(tenant_id, []) == []
+    assert await search.by_addresses(tenant_id, [], None) == []
 
 
 Import = Callable[[DataStore], Awaitable[object]]

@@ -9,11 +9,14 @@ import pytest
 
 from infra.runtime.postgres.availability import PostgresUnavailable
 from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Scope
+from processors.deliver.fakes import FakeFeedbackLinks
 from processors.deliver.marker import note_key, shown
-from processors.deliver.ports import Ending, NoteKey
+from processors.deliver.ports import LEASE_SECONDS, Ending, NoteKey
+from processors.deliver.processor import BUSY_SECONDS
+from processors.deliver.rendering import NoteRenderer
 from schemas.events import DeliveryOutcome, EnhancementDelivered
 from schemas.reasons import Reason
-from sinks.servicedesk.types import SETTLE_TIME, Note, Refused, Unknown
+from sinks.servicedesk.types import SETTLE_TIME, Note, NotFound, Posted, Refused, TicketRef, Unknown
 from tests.unit.processors.deliver.conftest import START, TICKET, Delivery, synthesized
 
 RATE_LIMITED = Refused(Reason.DESK_RATE_LIMITED, "slow down", 17.0)
@@ -109,6 +112,13 @@ async def test_content_that_is_not_the_newest_is_superseded(delivery: Delivery) 
     assert delivery.notes == []
 
 
+async def test_content_that_was_edited_back_meanwhile_gets_its_note(delivery: Delivery) -> None:
+    delivery.contents.hashes[TICKET.tenant_id, TICKET.ticket_id] = "b" * 64
+    delivery.enhancements.edited_back = True
+    assert isinstance(await delivery.run(), Emit)
+    assert len(delivery.notes) == 1
+
+
 async def test_a_dropped_event_stays_dropped_with_the_same_times(delivery: Delivery) -> None:
     delivery.desk.tickets[TICKET].status = "Closed"
     first = await delivery.run()
@@ -188,6 +198,7 @@ async def test_a_refusal_after_an_unknown_end_does_not_make_it_certain(delivery:
     delivery.desk.writes_before_trouble = True
     delivery.desk.note_troubles.append(Unknown("reset"))
     await delivery.run()
+    delivery.clock.pass_by(SETTLE_TIME)
     delivery.desk.troubles += [None, DOWN]  # the ticket can be read, its notes can't
     assert isinstance(await delivery.run(), Hold)
     assert isinstance(await delivery.run(), Emit)
@@ -199,6 +210,7 @@ async def test_a_note_that_got_through_is_reported_though_the_ticket_went_on(del
     delivery.desk.writes_before_trouble = True
     delivery.desk.note_troubles.append(Unknown("timeout"))
     await delivery.run()
+    delivery.clock.pass_by(SETTLE_TIME)
     if how == "closed":
         delivery.desk.tickets[TICKET].status = "Closed"
     else:
@@ -210,6 +222,7 @@ async def test_a_note_that_got_through_is_reported_though_the_ticket_went_on(del
 async def test_a_note_that_did_not_get_through_is_left_when_the_ticket_closes(delivery: Delivery) -> None:
     delivery.desk.note_troubles.append(Unknown("timeout"))
     await delivery.run()
+    delivery.clock.pass_by(SETTLE_TIME)
     delivery.desk.tickets[TICKET].status = "Closed"
     outcome = await delivery.run()
     assert isinstance(outcome, Drop)
@@ -220,7 +233,6 @@ async def test_a_note_that_did_not_get_through_is_left_when_the_ticket_closes(de
 async def test_what_the_desk_will_never_take_is_set_aside(delivery: Delivery, where: str) -> None:
     (delivery.desk.troubles if where == "reading" else delivery.desk.note_troubles).append(REJECTED)
     assert await delivery.run() == DeadLetter(Reason.DESK_REFUSED, "4001: no")
-    assert delivery.row() == ("failed", "desk_refused")
 
 
 async def test_a_crash_after_the_note_and_before_its_row_leaves_one_note(delivery: Delivery) -> None:
@@ -231,6 +243,7 @@ async def test_a_crash_after_the_note_and_before_its_row_leaves_one_note(deliver
     with pytest.raises(PostgresUnavailable):
         await delivery.run()
     delivery.intents.done = done  # type: ignore[method-assign]
+    delivery.clock.pass_by(SETTLE_TIME)
     assert isinstance(await delivery.run(), Emit)
     assert len(delivery.notes) == 1
 
@@ -242,7 +255,7 @@ async def test_two_workers_at_once_write_one_note(delivery: Delivery) -> None:
     for outcome in outcomes:
         if not isinstance(outcome, Emit):
             assert isinstance(outcome, Hold)
-            assert (outcome.reason, outcome.scope) == (Reason.NOTE_UNCERTAIN, Scope.TICKET)
+            assert (outcome.reason, outcome.scope) == (Reason.NOTE_PENDING, Scope.TICKET)
 
 
 async def test_a_worker_that_lost_its_lease_writes_nothing(delivery: Delivery) -> None:
@@ -256,11 +269,11 @@ async def test_a_worker_that_lost_its_lease_writes_nothing(delivery: Delivery) -
     delivery.desk.get = slow  # type: ignore[method-assign, assignment]
     outcome = await delivery.run()
     assert isinstance(outcome, Hold)
-    assert outcome.reason is Reason.NOTE_UNCERTAIN
+    assert outcome.reason is Reason.NOTE_PENDING
     assert delivery.notes == []
 
 
-async def test_a_cancelled_delivery_gives_its_lease_back_and_stays_uncertain(delivery: Delivery) -> None:
+async def test_a_cancelled_delivery_leaves_its_lease_to_run_out_and_stays_uncertain(delivery: Delivery) -> None:
     posting = asyncio.Event()
 
     async def hangs(ticket: object, note: Note, *, first_try: bool = False) -> object:
@@ -276,5 +289,57 @@ async def test_a_cancelled_delivery_gives_its_lease_back_and_stays_uncertain(del
     with pytest.raises(asyncio.CancelledError):
         await running
     delivery.desk.post = original  # type: ignore[method-assign]
+    held = await delivery.run()
+    assert isinstance(held, Hold)
+    assert (held.reason, held.retry_after, delivery.desk.looked) == (Reason.NOTE_PENDING, BUSY_SECONDS, 0)
+    delivery.clock.pass_by(LEASE_SECONDS)
     assert isinstance(await delivery.run(), Emit)
     assert delivery.desk.looked == 1
+
+
+@pytest.mark.parametrize("closed", [False, True])
+async def test_what_a_worker_sent_before_it_died_gets_its_time_to_settle(delivery: Delivery, closed: bool) -> None:
+    event, key = synthesized(), note_key(synthesized())
+    await delivery.intents.claim(key, "the dead one")
+    await delivery.intents.sent(key, "the dead one")
+    await delivery.intents.release(key, "the dead one")  # were its lease shorter than its call
+    if closed:
+        delivery.desk.tickets[TICKET].status = "Closed"
+    delivery.clock.pass_by(12)
+    held = await delivery.run(event)
+    assert isinstance(held, Hold)
+    assert (held.reason, held.retry_after, held.scope) == (Reason.NOTE_PENDING, SETTLE_TIME - 12, Scope.TICKET)
+    assert delivery.desk.looked == 0  # too early to tell
+    await delivery.desk.post(TICKET, NoteRenderer(FakeFeedbackLinks()).render(event, key.marker, None), first_try=True)
+    delivery.clock.pass_by(held.retry_after)
+    assert delivered(await delivery.run(event)).note_id == "1"
+    assert len(delivery.notes) == 1
+
+
+async def test_the_time_to_settle_begins_after_the_notes_were_looked_through(delivery: Delivery) -> None:
+    find = delivery.desk.find
+
+    async def slowly(ticket: TicketRef, marker: str) -> Posted | NotFound | Refused:
+        delivery.clock.pass_by(55)
+        return await find(ticket, marker)
+
+    delivery.desk.find = slowly  # type: ignore[method-assign]
+    delivery.desk.note_troubles += [Unknown("reset"), Unknown("reset")]
+    await delivery.run()
+    delivery.clock.pass_by(SETTLE_TIME)
+    await delivery.run()
+    held = await delivery.run()
+    assert isinstance(held, Hold)
+    assert (held.reason, held.retry_after) == (Reason.NOTE_PENDING, SETTLE_TIME)
+
+
+async def test_a_note_that_quotes_ours_is_not_taken_for_it(delivery: Delivery) -> None:
+    delivery.desk.note_troubles.append(Unknown("reset"))
+    await delivery.run()
+    marker = note_key(synthesized()).marker
+    quoting = NoteRenderer(FakeFeedbackLinks()).render(synthesized(text=f"See {shown(marker)}."), "f" * 24, None)
+    assert marker in quoting.html
+    await delivery.desk.post(TICKET, quoting, first_try=True)
+    delivery.clock.pass_by(SETTLE_TIME)
+    assert delivered(await delivery.run()).note_id == "2"
+    assert shown(marker) in delivery.notes[1]

@@ -182,11 +182,28 @@ def test_a_picture_leaves_its_description_and_a_strange_link_its_words() -> None
     assert "diagram and the words" in note.text
 
 
-def test_another_notes_marker_in_the_text_is_not_taken_for_that_note() -> None:
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "ticketstream:{}",
+        "TicketStream:{}",
+        "ticketstream&#58;{}",
+        r"ticketstream\:{}",
+        "ticketstream:[{}](https://x.example)",
+    ],
+)
+def test_another_notes_marker_in_the_text_is_not_taken_for_that_note(quoted: str) -> None:
     other = "b" * 24
-    note = RENDERER.render(synthesized(text=f"Earlier note: ticketstream:{other} TicketStream:{other}"), MARKER, None)
+    note = RENDERER.render(synthesized(text=f"Earlier note: {quoted.format(other)}"), MARKER, None)
+    assert other in note.html
     assert re.search(f"ticketstream:{other}", note.html, re.IGNORECASE) is None
     assert note.html.count(shown(MARKER)) == 1
+
+
+def test_a_note_is_looked_for_by_all_that_is_shown_of_its_marker() -> None:
+    note = RENDERER.render(synthesized(), MARKER, None)
+    assert note.marker == shown(MARKER)
+    assert note.marker in note.html
 
 
 def test_headings_begin_below_the_desks_own() -> None:

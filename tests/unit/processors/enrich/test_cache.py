@@ -59,14 +59,16 @@ async def test_every_part_of_a_question_tells_it_from_others(cached: CachedSearc
         lambda: cached.articles("a", "vpn", 5),
         lambda: cached.articles("a", "vpn", 6),
         lambda: cached.articles("a", "mail", 5),
-        lambda: cached.requester_history("a", "x@y", "1", 5),
-        lambda: cached.requester_history("a", "x@y", "2", 5),
-        lambda: cached.requester_history("a", "z@y", "1", 5),
+        lambda: cached.requester_history("a", "x@y", None, "1", 5),
+        lambda: cached.requester_history("a", "x@y", "Quillmark", "1", 5),
+        lambda: cached.requester_history("a", "x@y", None, "2", 5),
+        lambda: cached.requester_history("a", "z@y", None, "1", 5),
         lambda: cached.similar_solved("a", "vpn", None, "1", 5),
         lambda: cached.similar_solved("a", "vpn", "Quillmark", "1", 5),
         lambda: cached.similar_solved("a", "vpn", "Quillmark", "2", 5),
-        lambda: cached.by_addresses("a", [one]),
-        lambda: cached.by_addresses("a", [one, two]),
+        lambda: cached.by_addresses("a", [one], None),
+        lambda: cached.by_addresses("a", [one], "Quillmark"),
+        lambda: cached.by_addresses("a", [one, two], None),
     ]
     for _ in range(2):
         for ask in questions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,8 +17,30 @@ EVENT = TicketReceived(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class LaterTicket(Ticket):
+    impact: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaterEvent(TicketReceived):
+    source: str = "webhook"
+
+
+def of_a_later_release(**said: Any) -> TicketReceived:
+    """The same event, read by a release that knows a field more of the ticket and of the event."""
+    ticket = LaterTicket(**{field.name: getattr(EVENT.ticket, field.name) for field in fields(EVENT.ticket)})
+    known = {field.name: getattr(EVENT, field.name) for field in fields(EVENT)}
+    return LaterEvent(**{**known, "ticket": ticket, **said})
+
+
 def test_when_it_was_received_makes_no_difference() -> None:
     assert fingerprint(replace(EVENT, received_at=NOW + timedelta(minutes=5))) == fingerprint(EVENT)
+
+
+def test_a_field_that_a_later_release_adds_makes_none_where_it_was_not_said() -> None:
+    assert fingerprint(of_a_later_release()) == fingerprint(EVENT)
+    assert fingerprint(of_a_later_release(source="import")) != fingerprint(EVENT)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +51,11 @@ def test_when_it_was_received_makes_no_difference() -> None:
         {"ticket": replace(EVENT.ticket, updated_at=NOW)},
         {"kind": TicketKind.UPDATED},
         {"again": True},
+        {"delivery_id": "wh-1"},
+        {"ticket": replace(EVENT.ticket, requester=Requester())},
+        {"ticket": replace(EVENT.ticket, requester=None)},
+        {"ticket": replace(EVENT.ticket, description_cut=True)},
+        {"ticket": replace(EVENT.ticket, site="")},
     ],
 )
 def test_anything_else_does(changes: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ async def test_history_asks_for_the_requester_and_for_the_text_and_leaves_out_th
     text = "Billing stands still\nThe server would be 10.20.20.20"
     assert search.asked == [
         ("similar_solved", "a", text, "Quillmark Law", "52103", 10),
-        ("requester_history", "a", "accounts@quillmark-law.example", "52103", 5),
+        ("requester_history", "a", "accounts@quillmark-law.example", "Quillmark Law", "52103", 5),
     ]
 
 
@@ -75,7 +75,7 @@ async def test_docs_come_in_the_order_of_the_search() -> None:
 async def test_addresses_are_looked_up_and_the_ticket_is_no_incident_of_its_own() -> None:
     search = FakeSearch(network={"a": [*rows("device", "AC-8", "52103"), *rows("incident", "52103", "44310")]})
     found = await IpData().find(query(search))
-    assert search.asked == [("by_addresses", "a", ip_address("10.20.20.20"))]
+    assert search.asked == [("by_addresses", "a", ip_address("10.20.20.20"), "Quillmark Law")]
     assert [(one.kind, one.id) for one in found] == [
         ("device", "AC-8"),
         ("device", "52103"),

@@ -142,9 +142,14 @@ async def test_an_event_that_an_edit_has_overtaken_is_dropped_without_a_call_and
     assert outcome.reason is Reason.SUPERSEDED
     assert not room.model.tasks
     assert not room.answers.leases
-    assert outcome.then
-    await outcome.then()
-    assert room.enhancements.not_written == [(TENANT, event.ticket_id, event.ticket.content_hash, "superseded")]
+    assert room.enhancements.overtaken == [(TENANT, event.ticket_id, event.ticket.content_hash)]
+
+
+async def test_an_event_whose_ticket_was_edited_back_meanwhile_is_answered() -> None:
+    room, event = Room(), enriched()
+    room.tickets.hashes[TENANT, event.ticket_id] = "newer"
+    room.enhancements.edited_back = True
+    assert emitted(await room.process(event)).event_id
 
 
 async def test_the_newest_content_is_answered() -> None:

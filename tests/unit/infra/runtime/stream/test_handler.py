@@ -13,8 +13,17 @@ import pytest
 from infra.runtime.kafka.producer import PublishError
 from infra.runtime.postgres.availability import PostgresUnavailable
 from infra.runtime.stream import handler as handler_module
+from infra.runtime.stream import retrying as retrying_module
 from infra.runtime.stream.admission import Admission
-from infra.runtime.stream.fakes import FixedLimits, KeptEvents, KeptLetters, Limit, ManualClock, MemoryHolds
+from infra.runtime.stream.fakes import (
+    FixedLimits,
+    KeptEvents,
+    KeptFailures,
+    KeptLetters,
+    Limit,
+    ManualClock,
+    MemoryHolds,
+)
 from infra.runtime.stream.handler import EventHandler
 from infra.runtime.stream.hold_book import HoldBook
 from infra.runtime.stream.lanes import Done, Later, Verdict
@@ -40,7 +49,8 @@ Decision = Callable[[Input], Any]
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handler_module, "_jittered", lambda seconds: 0.001)
+    for module in (handler_module, retrying_module):
+        monkeypatch.setattr(module, "jittered", lambda seconds: 0.001)
 
 
 class World:
@@ -48,7 +58,7 @@ class World:
 
     def __init__(self) -> None:
         self.clock, self.store = ManualClock(), MemoryHolds()
-        self.publisher, self.letters = KeptEvents(), KeptLetters()
+        self.publisher, self.letters, self.failed = KeptEvents(), KeptLetters(), KeptFailures()
         self.limits = FixedLimits(Limit(TENANT, PARTITION))
         self.keys = KeyTable(service_key("ingest")).directory(self.clock)
         self.holds = HoldBook("enrich", self.store, self.clock)
@@ -57,7 +67,7 @@ class World:
         self.owner = True
         admission = Admission(Topic.TICKETS_RECEIVED, self.keys, self.limits, Codec())
         self.handler = EventHandler(
-            Stage.ENRICH, self._process, admission, self.publisher, self.letters, self.holds, self.clock
+            Stage.ENRICH, self._process, admission, self.publisher, self.letters, self.holds, self.clock, self.failed
         )
 
     async def _process(self, inputs: Input) -> Outcome:
@@ -69,6 +79,11 @@ class World:
 
     async def handle(self, record: RawRecord | None = None) -> Verdict:
         return await asyncio.wait_for(self.handler.handle(record or raw(), lambda: self.owner), 5)
+
+    @property
+    def failures(self) -> list[tuple[str, Reason]]:
+        """Event ids and reasons that were told."""
+        return [(event.event_id, reason) for event, reason, _ in self.failed.told]
 
     async def until_done(self, record: RawRecord | None = None, most: int = 100) -> int:
         """Run as lanes would, each time when it is due; how many tries it took."""
@@ -100,6 +115,9 @@ def raising(error: BaseException) -> Decision:
 
 
 async def nothing() -> None: ...
+
+
+HOUR = 3600.0
 
 
 async def test_emit_publishes_on_the_inputs_partition_and_then_runs_what_follows(world: World) -> None:
@@ -385,6 +403,91 @@ async def test_the_event_that_fails_alone_is_set_aside_with_its_five_attempts(wo
     ((letter, _),) = world.letters.letters
     assert (tries, letter.reason, letter.attempts) == (5, "fails_alone", 5)
     assert "desk_unavailable" in letter.error
+
+
+async def test_what_was_dropped_is_no_sign_that_the_world_is_well(world: World) -> None:
+    world.decide = lambda inputs: (
+        Hold(Reason.DESK_UNAVAILABLE, 1.0, Scope.TICKET) if inputs.event.ticket_id == "bad" else Drop(Reason.DUPLICATE)
+    )
+    bad = raw(ticket_received(99, ticket_id="bad"), offset=99)
+    for number in range(10):
+        await world.handle(raw(ticket_received(number, ticket_id=str(number)), offset=number))
+        assert isinstance(await world.handle(bad), Later)
+        world.clock.advance(1)
+
+
+LARGE = [TooLarge("300000 bytes, at most 262144 are allowed")]
+
+
+@pytest.mark.parametrize(
+    ("decide", "trouble", "reason", "said"),
+    [
+        (lambda _: DeadLetter(Reason.DESK_REFUSED, "no"), [], Reason.DESK_REFUSED, "no"),
+        (lambda _: Hold(Reason.DESK_UNAVAILABLE, 7 * HOUR), [], Reason.HELD_TOO_LONG, "last held for desk_unavailable"),
+        (raising(PostgresUnavailable("refused")), [], Reason.HELD_TOO_LONG, "last held for database_unavailable"),
+        (raising(ZeroDivisionError("the bug itself")), [], Reason.INTERNAL_ERROR, "ZeroDivisionError: the bug itself"),
+        (lambda inputs: Emit(enriched(inputs)), LARGE, Reason.TOO_LARGE, "300000 bytes"),
+    ],
+    ids=["the stage's own", "held too long", "database away", "internal error", "too large"],
+)
+async def test_a_dead_letter_of_a_decoded_event_is_told_once_it_is_away(
+    world: World, decide: Decision, trouble: list[Exception], reason: Reason, said: str
+) -> None:
+    world.decide, world.publisher.failures = decide, list(trouble)
+    while isinstance(verdict := await world.handle(), Later):
+        world.clock.advance(max(verdict.seconds, 7 * HOUR if reason is Reason.HELD_TOO_LONG else 0))
+    ((event, told, detail),) = world.failed.told
+    assert (event, told) == (ticket_received(), reason)
+    assert said in detail
+    assert [letter.reason for letter, _ in world.letters.letters] == [reason.value]
+
+
+async def test_a_disabled_tenants_event_that_was_held_too_long_is_told_too(world: World) -> None:
+    world.limits.limits = [Limit(TENANT, PARTITION, enabled=False)]
+    assert isinstance(await world.handle(), Later)
+    world.clock.advance(25 * HOUR)
+    assert await world.handle() == Done()
+    assert world.failures == [("event-1", Reason.HELD_TOO_LONG)]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        with_header(raw(), "ce_subject", b"10043"),
+        replace(raw(), value=b"garbage"),
+        raw(partition=PARTITION + 1),
+    ],
+    ids=["altered", "garbage", "another's partition"],
+)
+async def test_a_record_that_proved_nothing_tells_nothing(world: World, record: RawRecord) -> None:
+    world.limits.limits.append(Limit("msp-nordwind", PARTITION + 1))
+    assert await world.handle(record) == Done()
+    assert (len(world.letters.letters), world.failed.told) == (1, [])
+
+
+async def test_what_is_told_waits_for_postgres_and_the_letter_is_sent_once(world: World) -> None:
+    world.decide = lambda _: DeadLetter(Reason.DESK_REFUSED, "no")
+    world.failed.failures = [PostgresUnavailable("away")] * 3
+    assert await world.handle() == Done()
+    assert world.failures == [("event-1", Reason.DESK_REFUSED)]
+    assert len(world.letters.letters) == 1
+
+
+async def test_a_revoke_leaves_the_telling_to_the_next_owner(world: World) -> None:
+    world.decide = lambda _: DeadLetter(Reason.DESK_REFUSED, "no")
+    world.failed.failures = [PostgresUnavailable("away")] * 99
+    handled = await world.handler.handle(raw(), lambda: len(world.failed.failures) > 90)
+    assert (handled, world.failed.told) == (Done(), [])
+    world.failed.failures.clear()
+    assert await world.handle() == Done()  # where it is redelivered
+    assert world.failures == [("event-1", Reason.DESK_REFUSED)]
+
+
+async def test_a_bug_in_the_telling_stops_no_stage(world: World) -> None:
+    world.decide = lambda _: DeadLetter(Reason.DESK_REFUSED, "no")
+    world.failed.failures = [KeyError("a bug")]
+    assert await world.handle() == Done()
+    assert len(world.letters.letters) == 1
 
 
 async def test_a_tenant_that_never_appears_ends_as_a_wrong_partition(world: World) -> None:

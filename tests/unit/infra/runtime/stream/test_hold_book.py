@@ -119,6 +119,46 @@ def test_five_failures_are_the_worlds_fault_when_nobody_succeeds(first: Owner) -
         assert first.book.given_up(first.hold()) is None
 
 
+def test_a_desk_that_goes_down_while_a_neighbours_note_is_under_way_is_the_worlds_fault(first: Owner) -> None:
+    first.hold()
+    first.succeed(100)
+    for seconds in (5, 10, 20, 40, 80, 160, 300, 300):
+        first.clock.advance(seconds)
+        assert first.book.given_up(first.hold()) is None
+
+
+@pytest.mark.parametrize("reason", [Reason.DATABASE_UNAVAILABLE, Reason.DESK_RATE_LIMITED, Reason.NOTE_PENDING])
+def test_what_the_world_did_before_is_not_held_against_the_event(first: Owner, reason: Reason) -> None:
+    for attempt in range(9):
+        assert first.book.given_up(first.hold(Hold(reason, 1.0))) is None
+        first.succeed(100 + attempt)
+    for attempt in range(1, 6):
+        held = first.hold()
+        first.succeed(200 + attempt)
+        assert first.book.given_up(held) is (Reason.FAILS_ALONE if attempt == 5 else None)
+
+
+def test_failures_while_nobody_succeeds_begin_the_count_anew(first: Owner) -> None:
+    for failure in range(4):
+        first.succeed(100 + failure)
+        assert first.book.given_up(first.hold()) is None
+    for failure in range(4):
+        assert first.book.given_up(first.hold()) is None
+        first.succeed(200 + failure)
+    assert first.book.given_up(first.hold()) is Reason.FAILS_ALONE
+
+
+async def test_the_next_owner_counts_failures_alone_anew(first: Owner, next_owner: Owner) -> None:
+    for failure in range(4):
+        first.hold()
+        first.succeed(100 + failure)
+    await first.book.flush()
+    next_owner.succeed(200)
+    await next_owner.waits()
+    held = next_owner.hold()
+    assert (held.attempts, next_owner.book.given_up(held)) == (5, None)
+
+
 def test_a_partition_without_a_tenant_is_wrong_after_a_minute(first: Owner) -> None:
     unknown = Hold(Reason.TENANT_UNKNOWN, 5.0)
     assert first.book.given_up(first.hold(unknown)) is None
