@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from importlib.util import find_spec
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
 
 from infra.runtime.stream.settings import StageSettings
 from processors.synthesize.writer.litellm_model import Account
+
+MODEL_PACKAGE = "litellm"
+
+
+def _callable(key: SecretStr) -> SecretStr:
+    if find_spec(MODEL_PACKAGE) is None:
+        raise ValueError("is set, but a model can't be called: pip install -c constraints.txt 'ticketstream[model]'")
+    return key
 
 
 class SynthesizeSettings(StageSettings):
     """Without an API key the built-in writer writes all notes. A model server of one's own needs a key too, any text."""
 
     database_url: str = Field(alias="DATABASE_URL_SYNTHESIZE")
-    openrouter_api_key: SecretStr | None = Field(None, alias="OPENROUTER_API_KEY")
+    openrouter_api_key: Annotated[SecretStr, AfterValidator(_callable)] | None = Field(None, alias="OPENROUTER_API_KEY")
     model_api_base: str | None = Field(None, pattern=r"^https?://")
     """Where the model is reached instead of OpenRouter: a server with the same API."""
     model_attempts: int = Field(3, ge=1, le=20)

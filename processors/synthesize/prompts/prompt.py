@@ -1,4 +1,7 @@
-"""From a task to the two messages of a prompt, with masked and clearly marked data."""
+"""From a task to the two messages of a prompt, with masked and clearly marked data.
+
+A text is masked whole and shortened afterwards: half of a secret has no form by which it could be found.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,10 @@ from schemas.events import Ticket
 VERSION = "note-1"
 MAX_DESCRIPTION = 8_000
 MAX_SUBJECT = 500
+MAX_WORD = 200
+CUT_END = 400
+ELLIPSIS = "…"
+_PLACEHOLDER_BEGUN = re.compile(r"\{[A-Z_]{0,20}\d{0,4}\Z")
 _CITATION_LIKE = re.compile(r"\[(\d{1,4})\]")
 _KINDS = {
     "article": "Article {id}: {title}",
@@ -42,7 +49,7 @@ class Prompt:
 def prompt_for(task: WritingTask, mask: Mask) -> Prompt:
     """The same task gives the same prompt. The marker can't be guessed by who wrote the ticket: it follows from the event's id."""
     marker = sha256(task.input_id.encode()).hexdigest()[:12]
-    ticket = mask(_ticket(task.ticket))
+    ticket = _ticket(task.ticket, mask)
     evidence = [_evidence(one, mask) for one in task.evidence]
     user = Template(_file("user.md")).substitute(
         marker=marker,
@@ -59,15 +66,32 @@ def prompt_for(task: WritingTask, mask: Mask) -> Prompt:
     return Prompt(_file("system.md"), user, facts)
 
 
-def _ticket(ticket: Ticket) -> str:
+def _ticket(ticket: Ticket, mask: Mask) -> str:
     """Without the requester: who it is doesn't help to mend anything."""
     facts = [("Category", ticket.category), ("Priority", ticket.priority), ("Site", ticket.site)]
-    lines = [f"Subject: {_one_line(ticket.subject)[:MAX_SUBJECT]}"]
-    lines += [f"{name}: {_one_line(value)}" for name, value in [*facts, ("Client", ticket.end_customer)] if value]
-    description = ticket.description[:MAX_DESCRIPTION]
-    if ticket.description_cut or len(ticket.description) > MAX_DESCRIPTION:
+    lines = [f"Subject: {_shortened(mask(_one_line(ticket.subject)), MAX_SUBJECT)}"]
+    lines += [f"{name}: {mask(_one_line(value))}" for name, value in [*facts, ("Client", ticket.end_customer)] if value]
+    whole = _without_cut_end(ticket.description) if ticket.description_cut else ticket.description
+    masked = _without_name(mask(whole), ticket)
+    description = _shortened(masked, MAX_DESCRIPTION)
+    if ticket.description_cut or description != masked:
         description += "\n(cut)"
-    return "\n".join([*lines, "Description:", _without_name(description, ticket)])
+    return "\n".join([*lines, "Description:", description])
+
+
+def _shortened(masked: str, length: int) -> str:
+    """At most `length` characters, and no half placeholder."""
+    return masked if len(masked) <= length else _PLACEHOLDER_BEGUN.sub("", masked[:length])
+
+
+def _without_cut_end(text: str) -> str:
+    """Without the last word, which may be half of one, and without the words with digits before it: the groups of a number whose
+    last one was cut. In writing without spaces a word has no end: no more than its last `MAX_WORD` characters go."""
+    parts = re.split(r"(\s+)", text.rstrip()[-CUT_END:])
+    last = parts.pop()
+    while len(parts) >= 2 and any(char.isdigit() for char in parts[-2]):
+        del parts[-2:]
+    return (text.rstrip()[:-CUT_END] + "".join(parts) + last[:-MAX_WORD]).rstrip()
 
 
 def _without_name(text: str, ticket: Ticket) -> str:
@@ -78,8 +102,13 @@ def _without_name(text: str, ticket: Ticket) -> str:
 def _evidence(one: Evidence, mask: Mask) -> tuple[str, str]:
     item = one.item
     form = _KINDS.get(item.kind, "{id}: {title}")
-    head = form.format(id=_one_line(item.id), title=_one_line(item.title))
-    return f"[{one.number}] {mask(_uncited(head))}", mask(_uncited(item.excerpt))
+    head = form.format(id=_one_line(item.id), title=_one_line(_uncut(item.title)))
+    return f"[{one.number}] {mask(_uncited(head))}", mask(_uncited(_uncut(item.excerpt)))
+
+
+def _uncut(text: str) -> str:
+    """A text that was cut on its way here, which its ellipsis says, without what the cut may have halved."""
+    return f"{_without_cut_end(text.rstrip(ELLIPSIS))} {ELLIPSIS}" if text.endswith(ELLIPSIS) else text
 
 
 def _quoted(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from processors.synthesize.writer.writer import WriterRefused, WriterUnavailable
@@ -18,6 +18,8 @@ from schemas.reasons import Reason
 RETRY_AFTER = 5.0
 RETRY_AFTER_LIMIT = 10.0
 LONGEST_RETRY_AFTER = 300.0
+MOST_TOKENS = 2**31 - 1
+MOST_COST_USD = 1_000.0
 _REFUSALS = {
     400: "it refused the request (400), perhaps since it is too long for the model",
     401: "the provider refuses the API key (401): renew OPENROUTER_API_KEY",
@@ -37,7 +39,9 @@ class Completion:
 
 
 def read(response: Any) -> Completion | WriterUnavailable:
-    """The text of a response; one without text is the provider's failure, though its status is 200."""
+    """The text of a response; one without text is the provider's failure, though its status is 200.
+
+    The text can be written as UTF-8: JSON may hold half of a surrogate pair (RFC 8259, 8.2), which becomes `?`."""
     choices: Any = getattr(response, "choices", None)
     message = getattr(choices[0], "message", None) if choices else None
     text = getattr(message, "content", None)
@@ -46,17 +50,16 @@ def read(response: Any) -> Completion | WriterUnavailable:
     cut_off = getattr(choices[0], "finish_reason", None) == "length"
     if cut_off and "\n" in text:
         text = text.rsplit("\n", 1)[0]  # the last line is a fragment
-    return Completion(text, usage(response), cut_off)
+    return Completion(text.encode(errors="replace").decode(), usage(response), cut_off)
 
 
 def usage(response: Any) -> Usage:
-    """Tokens, and the cost in US dollars where the provider says it."""
+    """Tokens as they fit PostgreSQL's integer, and the cost in US dollars where the provider says it."""
     found = getattr(response, "usage", None)
-    cost = getattr(found, "cost", None)
     return Usage(
         prompt_tokens=_count(getattr(found, "prompt_tokens", 0)),
         completion_tokens=_count(getattr(found, "completion_tokens", 0)),
-        cost_usd=float(cost) if isinstance(cost, int | float) and isfinite(cost) and cost >= 0 else None,
+        cost_usd=_cost(getattr(found, "cost", None)),
     )
 
 
@@ -84,4 +87,11 @@ def retry_after(headers: Mapping[str, str] | None, otherwise: float) -> float:
 
 
 def _count(value: object) -> int:
-    return max(0, value) if isinstance(value, int) else 0
+    return min(max(0, value), MOST_TOKENS) if isinstance(value, int) else 0
+
+
+def _cost(value: object) -> float | None:
+    """None also for what is no amount of money; an integer may be too long for a float, so it is bounded first."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0 or value == inf:
+        return None
+    return float(min(value, MOST_COST_USD))

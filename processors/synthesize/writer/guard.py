@@ -1,7 +1,8 @@
 """The hard output filter: what a model wrote is held against what it was given, whatever it was told in between.
 
 Instructions in a prompt ask a model to behave; only this makes sure. Every address, URL, article or ticket number and `[n]` in the
-text must be in the input. A line that names something else is removed, a link or mark that leads elsewhere is taken out.
+text must be in the input. A line that names something else is removed, a link or mark that leads elsewhere is taken out. What is
+looked at is what a person would read: digits of other widths and `[.]` for a dot hide nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from processors.synthesize.writer.guard_facts import Facts, addresses, article_ids, ticket_numbers, urls
+from processors.synthesize.writer.citation_marks import cited_in, with_known
+from processors.synthesize.writer.guard_facts import (
+    Facts,
+    addresses,
+    article_ids,
+    folded,
+    named_articles,
+    read,
+    ticket_numbers,
+    urls,
+)
 from processors.synthesize.writer.masking.email_addresses import email_addresses
 from processors.synthesize.writer.masking.masker import found
 from processors.synthesize.writer.masking.phones import phones
@@ -22,9 +33,8 @@ _LINK = re.compile(r"(?<!!)\[([^\]\n]{1,500})\]\(\s*<?([^)>\s]{0,2000})>?[^)\n]{
 _REFERENCE = re.compile(r"^\s{0,3}\[[^\]\n]{1,200}\]:\s*\S.*$")
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,2000}>|<!--.{0,2000}?-->", re.DOTALL)
 _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
-_CITATION = re.compile(r"\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\]")
 _HIDDEN = re.compile(
-    r"[\u0000-\u0008\u000b-\u001f\u007f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
+    r"[\u0000-\u0008\u000b-\u001f\u007f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _HEADING = re.compile(r"^#{1,6}\s+(.*?)[\s#:]*$")
 _NUMBERED = re.compile(r"^(\s{0,3})\d{1,3}([.)])(\s+)")
@@ -51,7 +61,7 @@ def checked(text: str, facts: Facts) -> Checked | None:
 
 def _bare(text: str, removed: dict[str, None]) -> str:
     """Without images, tags and characters that can't be seen: a note needs none, and each can carry data out or hide text."""
-    clean = _HIDDEN.sub("", text.replace("\r\n", "\n"))
+    clean = folded(_HIDDEN.sub("", text.replace("\r\n", "\n")))
     for pattern, what in ((_IMAGE, "an image"), (_TAG, "HTML")):
         clean, count = _outside_code(pattern, clean) if pattern is _TAG else pattern.subn(r"\1", clean)
         if count:
@@ -74,22 +84,25 @@ def _line(line: str, facts: Facts, removed: dict[str, None]) -> str | None:
         removed["a link definition"] = None
         return None
     line = _LINK.sub(lambda match: _linked(match, facts, removed), line)
-    if invented := _invented(line, facts):
+    if invented := _invented(line, read(line), facts):
         removed[invented] = None
         return None
     line = _without_foreign_urls(line, facts, removed)
     return _with_known_citations(line, facts, removed)
 
 
-def _invented(line: str, facts: Facts) -> str:
-    if any(not facts.knows_address(address) for address in addresses(line)):
+def _invented(line: str, meant: str, facts: Facts) -> str:
+    """What the line names that the input doesn't. `meant` is the line as it is read."""
+    if any(not facts.knows_address(address) for address in addresses(meant)):
         return "an address that no source names"
-    if article_ids(line) - facts.article_ids:
+    if article_ids(line) - facts.article_ids or named_articles(line) - facts.article_ids - facts.numbers:
         return "an article that no source names"
     if ticket_numbers(line) - facts.numbers:
         return "a ticket that no source names"
-    if found(line, (email_addresses, phones)):  # those of the input were masked
+    if found(meant, (email_addresses, phones)):  # those of the input were masked
         return "an e-mail address or phone number that no source names"
+    if {*urls(meant)} - {*urls(line)} - facts.links - facts.mentioned:
+        return "a link that no source has"
     return ""
 
 
@@ -106,32 +119,30 @@ def _without_foreign_urls(line: str, facts: Facts, removed: dict[str, None]) -> 
         if url in facts.links:
             continue
         removed["a link that no source has"] = None
-        line = line.replace(url, url.replace("http", "hxxp", 1) if url in facts.mentioned else "(link removed)")
+        line = line.replace(url, _defused(url) if url in facts.mentioned else "(link removed)")
     return line
 
 
+def _defused(url: str) -> str:
+    return url.replace("http", "hxxp", 1) if "://" in url else url.replace(".", "[.]", 1)
+
+
 def _with_known_citations(line: str, facts: Facts, removed: dict[str, None]) -> str | None:
-    """Marks of unknown sources go; a line that leant on nothing else goes with them."""
+    """Marks of unknown sources go, the others stay as `[n]`; a line that leant on nothing else goes with them."""
     numbers = cited(line)
-    if numbers <= facts.citations:
-        return line
-    removed["a citation without a source"] = None
-    if not numbers & facts.citations:
-        return None
-
-    def known(match: re.Match[str]) -> str:
-        kept = [number for number in re.findall(r"\d+", match[1]) if int(number) in facts.citations]
-        return "".join(f"[{number}]" for number in kept)
-
+    if not numbers <= facts.citations:
+        removed["a citation without a source"] = None
+        if not numbers & facts.citations:
+            return None
     parts = _CODE.split(line)
-    parts[::2] = [_CITATION.sub(known, part) for part in parts[::2]]
-    return "".join(parts).rstrip()
+    parts[::2] = [with_known(part, facts.citations) for part in parts[::2]]
+    kept = "".join(parts)
+    return kept if numbers <= facts.citations else kept.rstrip()
 
 
 def cited(text: str) -> set[int]:
     """The numbers that the text cites. What looks like one in code is an index."""
-    prose = " ".join(_CODE.split(text)[::2])
-    return {int(number) for match in _CITATION.finditer(prose) for number in re.findall(r"\d+", match[1])}
+    return cited_in(" ".join(_CODE.split(text)[::2]))
 
 
 def _renumbered(lines: list[str]) -> list[str]:

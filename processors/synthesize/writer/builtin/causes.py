@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from processors.synthesize.writer.builtin.leads import halves, is_thin, named, strong_articles, strong_case
 from processors.synthesize.writer.builtin.material import Citer, Material
 from processors.synthesize.writer.builtin.relevance import terms
-from processors.synthesize.writer.builtin.wording import ended, from_records, opened, sentences, shortened
+from processors.synthesize.writer.builtin.wording import ended, from_records, from_ticket, opened, sentences, shortened
 from schemas.events import Ticket
 
 MAX_CAUSES = 3
@@ -36,7 +36,7 @@ def _causes(material: Material, ticket: Ticket, citer: Citer) -> Iterator[str]:
         text = from_records(_most_fitting(one.article.causes or one.article.other, ticket))
         if text:
             opening = ("Less likely: " if place else "The symptoms fit ") if one.ranked.strong else ""
-            yield f"{opening}*{from_records(one.evidence.item.title)}*: {ended(text)} {citer.cite(one.evidence)}"
+            yield f"{opening}*{from_ticket(one.evidence.item.title)}*: {ended(text)} {citer.cite(one.evidence)}"
 
 
 def _most_fitting(text: str, ticket: Ticket) -> str:

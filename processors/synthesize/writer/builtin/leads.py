@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from processors.synthesize.writer.builtin.material import ArticleFound, Material, TicketFound
-from processors.synthesize.writer.builtin.wording import ended, from_records, sentences, shortened
+from processors.synthesize.writer.builtin.wording import ended, from_earlier_ticket, from_ticket, sentences, shortened
 
 RESOLUTION_WORDS = 40
 NEARLY_AS_WELL = 0.7
@@ -26,14 +26,14 @@ def is_thin(material: Material) -> bool:
 
 
 def named(found: TicketFound) -> str:
-    return f"ticket {found.evidence.item.id} (“{from_records(found.evidence.item.title)}”)"
+    return f"ticket {from_ticket(found.evidence.item.id)} (“{from_ticket(found.evidence.item.title)}”)"
 
 
 def solution(found: TicketFound) -> str:
-    return from_records(shortened(found.ticket.resolution, RESOLUTION_WORDS))
+    return from_earlier_ticket(shortened(found.ticket.resolution, RESOLUTION_WORDS))
 
 
 def halves(found: TicketFound) -> tuple[str, str]:
     """A resolution's first sentence, mostly the cause, and the rest, mostly what was done; all of it where it is one sentence."""
-    first, *rest = sentences(from_records(found.ticket.resolution))
+    first, *rest = sentences(from_earlier_ticket(found.ticket.resolution))
     return ended(first), shortened(" ".join(rest), RESOLUTION_WORDS) or first

@@ -9,6 +9,7 @@ from processors.synthesize.writer.builtin import article, earlier_ticket
 from processors.synthesize.writer.builtin.article import Article
 from processors.synthesize.writer.builtin.earlier_ticket import EarlierTicket
 from processors.synthesize.writer.builtin.relevance import Ranked, Yardstick
+from processors.synthesize.writer.masking import secrets_removed
 from processors.synthesize.writer.writer import Evidence, WritingTask
 from schemas.events import Citation
 
@@ -77,8 +78,8 @@ class Material:
             yardstick.learn(f"{found.evidence.item.title} {found.evidence.item.excerpt}", min(LEARNT_SHARE, found.fit))
         articles = _fitting(yardstick.ranked(by_kind[("article",)]))
         return cls(
-            tuple(ArticleFound(found, article.parsed(found.evidence.item.excerpt)) for found in articles),
-            tuple(TicketFound(found, earlier_ticket.parsed(found.evidence.item.excerpt)) for found in tickets),
+            tuple(ArticleFound(found, article.parsed(_excerpt(found))) for found in articles),
+            tuple(TicketFound(found, earlier_ticket.parsed(_excerpt(found))) for found in tickets),
             tuple(by_kind[NETWORK_KINDS]),
         )
 
@@ -90,6 +91,11 @@ class Material:
     def solved(self) -> tuple[TicketFound, ...]:
         """Earlier tickets of which the solution is known."""
         return tuple(found for found in self.tickets if found.ticket.resolution)
+
+
+def _excerpt(found: Ranked) -> str:
+    """Secrets go before the text is taken apart: a value may be in another line than what it is called."""
+    return secrets_removed(found.evidence.item.excerpt)
 
 
 def _fitting(found: list[Ranked]) -> list[Ranked]:

@@ -6,9 +6,11 @@ import re
 
 from processors.synthesize.writer.builtin.relevance import is_code, terms
 from processors.synthesize.writer.builtin.wording import ended, from_ticket, opened, sentences, shortened
+from processors.synthesize.writer.masking import secrets_removed
 from schemas.events import Ticket
 
 WORDS = 55
+READ = 6_000
 _GREETING = re.compile(
     r"^(?:hi|hello|hallo|hej|dear|good (?:morning|afternoon|evening|day)|morning|guten (?:morgen|tag)|moin|thanks|thank you|danke"
     r"|regards|best regards|kind regards|mfg|viele grüße|many thanks|cheers|please help|pls help|greetings)\b[^.!?]{0,30}[,.!]*$",
@@ -21,7 +23,8 @@ _OPENING = re.compile(
 
 def problem(ticket: Ticket) -> str:
     place = ", ".join(from_ticket(part) for part in (ticket.site, ticket.end_customer) if part)
-    facts = [part for part in (ticket.category, ticket.priority and f"priority {ticket.priority}", place) if part]
+    category, priority = from_ticket(ticket.category or ""), from_ticket(ticket.priority or "")
+    facts = [part for part in (category, priority and f"priority {priority}", place) if part]
     head = f"**{from_ticket(ticket.subject).strip()}**" + (f" ({'; '.join(facts)})" if facts else "") + "."
     quoted = essence(ticket)
     return f"{head} The ticket says: “{quoted}”" if quoted else f"{head} The ticket has no further description."
@@ -32,7 +35,7 @@ def essence(ticket: Ticket) -> str:
     signatures = _signatures(ticket)
     found = [
         (place, opened(_OPENING.sub("", sentence)))
-        for place, sentence in enumerate(sentences(ticket.description[:6000]))
+        for place, sentence in enumerate(sentences(secrets_removed(ticket.description)[:READ]))
         if not _GREETING.match(sentence) and sentence.lower().strip(" .,-") not in signatures
     ]
     by_weight = sorted(found, key=lambda one: (-_density(one[1], one[0]), one[0]))

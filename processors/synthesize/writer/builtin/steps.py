@@ -8,7 +8,7 @@ from processors.synthesize.writer.builtin.leads import halves, is_thin, named, s
 from processors.synthesize.writer.builtin.material import ArticleFound, Citer, Material
 from processors.synthesize.writer.builtin.relevance import similar, terms
 from processors.synthesize.writer.builtin.triage import FIRST_CHECKS, GENERAL_CHECKS
-from processors.synthesize.writer.builtin.wording import ended, from_records, shortened
+from processors.synthesize.writer.builtin.wording import ended, from_records, from_ticket, shortened
 from schemas.events import Ticket
 
 MAX_ARTICLE_STEPS = 8
@@ -52,7 +52,9 @@ def _from_records(result: _List, material: Material, ticket: Ticket, citer: Cite
     case, articles = strong_case(material), strong_articles(material)
     if case is not None:
         _, done = halves(case)
-        result.add(f"Rule out first what solved ticket {case.evidence.item.id}: {done}", citer.cite(case.evidence))
+        result.add(
+            f"Rule out first what solved ticket {from_ticket(case.evidence.item.id)}: {done}", citer.cite(case.evidence)
+        )
     if articles:
         _article_steps(result, articles[0], citer)
         _steps_of_second(result, articles, ticket, citer)
@@ -61,15 +63,17 @@ def _from_records(result: _List, material: Material, ticket: Ticket, citer: Cite
         _close(result, articles[0], citer)
     elif is_thin(material):
         for weak in material.articles[:1]:
-            title = from_records(weak.evidence.item.title)
-            result.add(f"If it turns out to be *{title}*: follow {weak.evidence.item.id}", citer.cite(weak.evidence))
+            title, number = from_ticket(weak.evidence.item.title), from_ticket(weak.evidence.item.id)
+            result.add(f"If it turns out to be *{title}*: follow {number}", citer.cite(weak.evidence))
 
 
 def _article_steps(result: _List, found: ArticleFound, citer: Citer) -> None:
     for step in found.article.steps[:MAX_ARTICLE_STEPS]:
         result.add(from_records(step), citer.cite(found.evidence))
     if not found.article.steps:
-        result.add(f"Read {found.evidence.item.id}, which has no numbered steps", citer.cite(found.evidence))
+        result.add(
+            f"Read {from_ticket(found.evidence.item.id)}, which has no numbered steps", citer.cite(found.evidence)
+        )
 
 
 def _steps_of_second(result: _List, articles: list[ArticleFound], ticket: Ticket, citer: Citer) -> None:
@@ -79,7 +83,7 @@ def _steps_of_second(result: _List, articles: list[ArticleFound], ticket: Ticket
         fitting = sorted(found.article.steps, key=lambda step: -len(wanted & terms(step)))[:MAX_OTHER_STEPS]
         for step in found.article.steps:
             if step in fitting and len(wanted & terms(step)) >= 2:
-                lead = f"If it looks rather like {found.evidence.item.id}: "
+                lead = f"If it looks rather like {from_ticket(found.evidence.item.id)}: "
                 result.add(lead + from_records(step), citer.cite(found.evidence))
 
 

@@ -12,6 +12,7 @@ _ABBREVIATION = re.compile(
 )
 _CODE = re.compile(r"(`[^`\n]*`)")
 _CITATION_LIKE = re.compile(r"\[(\d{1,3})\]")
+_LIVE_LINK = re.compile(r"\bhttp(s?)://", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
 
 
@@ -43,8 +44,7 @@ def shortened(text: str, words: int) -> str:
 
 def from_ticket(text: str) -> str:
     """Text that anybody can write: one line, no secrets, no Markdown, no live links."""
-    text = _SPACE.sub(" ", secrets_removed(text)).strip()
-    text = re.sub(r"\bhttp(s?)://", r"hxxp\1://", text, flags=re.IGNORECASE)
+    text = _without_live_links(_SPACE.sub(" ", secrets_removed(text)).strip())
     text = _CITATION_LIKE.sub(r"(\1)", text)
     return re.sub(r"([\\*`\[\]<>])", r"\\\1", text)
 
@@ -57,6 +57,11 @@ def from_records(text: str) -> str:
     )
 
 
+def from_earlier_ticket(text: str) -> str:
+    """As `from_records`, without live links: a technician wrote the solution, and may have copied from who knows whom."""
+    return from_records(_without_live_links(text)).replace("](", "] (")
+
+
 def ended(text: str) -> str:
     """With a full stop, unless it ends a sentence already."""
     return text if not text or text[-1] in ".!?…:" else text + "."
@@ -66,6 +71,10 @@ def opened(text: str) -> str:
     """With a capital first letter, unless it opens with code or a name in lower case such as `qml-dc01`."""
     first = text.split(" ", 1)[0]
     return text[:1].upper() + text[1:] if first.isalpha() else text
+
+
+def _without_live_links(text: str) -> str:
+    return _LIVE_LINK.sub(r"hxxp\1://", text)
 
 
 def _balanced(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from unicodedata import normalize
 
 from processors.synthesize.writer.masking.cards import cards
 from processors.synthesize.writer.masking.email_addresses import email_addresses
@@ -29,7 +30,7 @@ class Masker:
 
     def mask(self, text: str) -> str:
         """The text with placeholders. What already looks like one loses its braces, so that nothing foreign is put back."""
-        text = _PLACEHOLDER.sub(r"(\1)", text)
+        text = _PLACEHOLDER.sub(r"(\1)", normalize("NFC", text))  # some write ü as two characters
         parts, at = [], 0
         for span in found(text, self._rules):
             parts += [text[at : span.start], self._placeholder(span.kind, text[span.start : span.end])]
@@ -43,7 +44,7 @@ class Masker:
             kind = Kind(match[1].rpartition("_")[0])
             if kind.comes_back and match[0] in self._originals:
                 return self._originals[match[0]]
-            return f"({kind.value.lower().replace('_', ' ')} removed)"
+            return kind.removed
 
         return _PLACEHOLDER.sub(original, text)
 

@@ -27,6 +27,15 @@ class Kind(StrEnum):
         """Whether the value may be put back into an answer. A technician needs the number to ring; nobody needs a password."""
         return self in (Kind.EMAIL, Kind.PHONE)
 
+    @property
+    def removed(self) -> str:
+        """What a reader sees in the value's place."""
+        return f"({self.value.lower().replace('_', ' ')} removed)"
+
+
+REMOVED = tuple(form for kind in Kind for form in (kind.removed, f"{{{kind.value}_"))
+"""How something masked begins: it isn't masked again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

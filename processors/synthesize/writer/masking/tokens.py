@@ -8,34 +8,47 @@ from collections.abc import Iterator
 from processors.synthesize.writer.masking.spans import Kind, Span
 
 _SHAPES = re.compile(
-    "|".join(
+    r"(?<![A-Za-z0-9])(?:"
+    + "|".join(
         (
-            r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b",  # AWS access key id
-            r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b",  # GitHub
-            r"\bgithub_pat_[A-Za-z0-9_]{22,255}\b",
-            r"\bglpat-[A-Za-z0-9_-]{20,100}",  # GitLab
-            r"\bxox[abeoprs]-[A-Za-z0-9-]{10,250}",  # Slack
-            r"\bhttps://hooks\.slack\.com/services/[A-Za-z0-9/]{20,100}",
-            r"\beyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{0,1000}",  # JWT, RFC 7519
-            r"\bsk-[A-Za-z0-9_-]{20,200}",  # OpenAI, OpenRouter, Anthropic
-            r"\b[srp]k_(?:live|test)_[A-Za-z0-9]{16,200}\b",  # Stripe
-            r"\bAIza[A-Za-z0-9_-]{35}\b",  # Google
-            r"\bwhsec_[A-Za-z0-9+/=]{20,100}",  # Standard Webhooks
-            r"\btst_[A-Za-z0-9_-]{16,100}",  # ours
-            r"\bnpm_[A-Za-z0-9]{36}\b",
+            r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b",  # AWS access key id
+            r"gh[pousr]_[A-Za-z0-9]{36,255}\b",  # GitHub
+            r"github_pat_[A-Za-z0-9_]{22,255}\b",
+            r"gl(?:pat|rt|dt)-[A-Za-z0-9_-]{20,100}",  # GitLab
+            r"xox[abeoprs]-[A-Za-z0-9-]{10,250}",  # Slack
+            r"xapp-\d-[A-Za-z0-9-]{10,250}",
+            r"https://hooks\.slack\.com/services/[A-Za-z0-9/]{20,100}",
+            r"eyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{0,1000}",  # JWT, RFC 7519
+            r"sk-[A-Za-z0-9_-]{20,200}",  # OpenAI, OpenRouter, Anthropic
+            r"[srp]k_(?:live|test)_[A-Za-z0-9]{16,200}\b",  # Stripe
+            r"AIza[A-Za-z0-9_-]{35}\b",  # Google
+            r"ya29\.[A-Za-z0-9_-]{20,500}",
+            r"1//0[A-Za-z0-9_-]{20,200}",
+            r"1000\.(?=[0-9a-f]{0,9}[0-9])[0-9a-z]{10,80}\.(?=[a-z]{0,40}[0-9])[0-9a-z]{10,80}\b",  # Zoho OAuth
+            r"SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,128}",  # SendGrid
+            r"hf_[A-Za-z0-9]{30,100}\b",  # Hugging Face
+            r"do[opr]_v1_[a-f0-9]{32,64}",  # DigitalOcean
+            r"whsec_[A-Za-z0-9+/=]{20,100}",  # Standard Webhooks
+            r"tst_[A-Za-z0-9_-]{16,100}",  # ours
+            r"npm_[A-Za-z0-9]{36}\b",
+            r"\d{6}(?:-\d{6}){3,7}(?![\w-])",  # BitLocker recovery key, also a part of one
+            r"(?=[A-Z]{0,24}\d)[A-Z0-9]{5}(?:-[A-Z0-9]{5}){4}(?![\w-])",  # product key
         )
     )
+    + ")"
 )
 _AFTER_WORD = re.compile(
-    r"(?<![A-Za-z])(?:api[ _-]?key|access[ _-]?key|secret[ _-]?key|auth[ _-]?token|token|client[ _-]?secret|secret|bearer"
-    r"|authorization|x-api-key|schlüssel|signature|sas|account[ _-]?key|license[ _-]?key|product[ _-]?key)(?![A-Za-z])"
-    r"[\"']?[ \t]*(?:[:=]|is|ist|lautet|->)?[ \t]*(?:bearer|basic)?[ \t]*[\"']?"
+    r"(?:api[ _-]?key|(?<![A-Za-z])(?:(?:(?:access|refresh|auth|bearer|session|id)[ _-]?)?token"
+    r"|(?:access|secret|account|license|product)[ _-]?key"
+    r"|(?:client[ _-]?)?secret|bearer|authorization|schlüssel|signature|sig|sas))"
+    r"(?![A-Za-z])[\\\"']{0,3}[ \t]{0,4}(?P<join>[:=]|is|ist|lautet|->)?[ \t]{0,4}(?:(?:bearer|basic)[ \t]{1,4})?[\\\"']{0,3}"
     r"(?P<value>[A-Za-z0-9+/_=.~-]{16,2000})",
     re.IGNORECASE,
 )
+_TITLE = re.compile(r"[A-Z][a-z]+")
 _IN_URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@]{1,100}:(?P<value>[^\s:/@]{1,200})@", re.IGNORECASE)
 _AWS_SECRET = re.compile(
-    r"aws_secret_access_key[\"']?[ \t]*[:=][ \t]*[\"']?(?P<value>[A-Za-z0-9/+=]{40})", re.IGNORECASE
+    r"aws_secret_access_key[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?P<value>[A-Za-z0-9/+=]{40})", re.IGNORECASE
 )
 
 
@@ -43,8 +56,9 @@ def tokens(text: str) -> Iterator[Span]:
     for match in _SHAPES.finditer(text):
         yield Span(match.start(), match.end(), Kind.TOKEN)
     for match in _AFTER_WORD.finditer(text):
-        if _random(match["value"].rstrip(".")):
-            yield Span(match.start("value"), match.start("value") + len(match["value"].rstrip(".")), Kind.TOKEN)
+        value = match["value"].rstrip(".")
+        if _random(value) or (match["join"] in (":", "=") and _opaque(value)):
+            yield Span(match.start("value"), match.start("value") + len(value), Kind.TOKEN)
     for pattern in (_IN_URL, _AWS_SECRET):
         for match in pattern.finditer(text):
             yield Span(match.start("value"), match.end("value"), Kind.TOKEN)
@@ -55,3 +69,8 @@ def _random(value: str) -> bool:
     digits = sum(c.isdigit() for c in value)
     letters = sum(c.isalpha() for c in value)
     return len(value) >= 16 and digits >= 3 and letters >= 3 and value.count(".") <= 2 and value.count("-") <= 6
+
+
+def _opaque(value: str) -> bool:
+    """Letters and digits without a break; right behind a sign, where a long word would have a capital at most."""
+    return len(value) >= 16 and value.isalnum() and not _TITLE.fullmatch(value)

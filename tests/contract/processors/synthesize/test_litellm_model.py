@@ -6,11 +6,14 @@ In one module, since importing litellm takes seconds.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from infra.ops.local.model_server import ModelFault, ModelServer
 from processors.synthesize.prompts import VERSION
@@ -20,6 +23,12 @@ from schemas.events import Writer
 from schemas.reasons import Reason
 from tests.unit.processors.synthesize.examples import described, enriched, task
 
+ODD_ANSWER = (
+    "## Problem in short\n\nBilling stands \ud83d for the whole team since 11:35, as the ticket says. [1-2]\n\n"
+    "## Steps\n\n1. Find the head blocker with the query of the article, then ask that person to finish. [1]\n"
+    "2. Watch for an hour that no waits of type LCK come back, and write what helped into the resolution. [1]\n"
+    "3. Nobody says so. [7-9]\n"
+)
 Result = Written | WriterUnavailable | WriterRefused
 
 
@@ -165,6 +174,34 @@ async def test_a_misled_model_gets_nothing_through(writer: LitellmModel, server:
     assert "2. Watch for an hour" in note.text
     assert note.degraded is not None
     assert note.degraded.startswith("removed from the model's text: ")
+
+
+async def test_marks_in_other_forms_are_held_against_the_evidence_too(
+    writer: LitellmModel, server: ModelServer
+) -> None:
+    text = ODD_ANSWER.replace("\ud83d", "still")
+    note = written(await write(writer, server, ModelFault(kind="answer", text=text)))
+    assert [citation.number for citation in note.citations] == [1, 2]
+    assert "[1][2]" in note.text
+    assert "7-9" not in note.text
+
+
+async def test_an_answer_with_half_a_surrogate_pair_and_absurd_usage_can_be_stored() -> None:
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": ODD_ANSWER}}
+    used = {"prompt_tokens": 10**12, "completion_tokens": 1, "total_tokens": 2}
+    body = json.dumps(
+        {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": used}
+    )
+
+    async def chat(_: web.Request) -> web.Response:
+        return web.Response(text=body, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", chat)
+    async with TestServer(app) as local:
+        note = written(await LitellmModel(Account("local-key", str(local.make_url("")))).write(task()))
+    assert note.text.encode()
+    assert note.usage.prompt_tokens == 2**31 - 1
 
 
 async def test_a_choice_that_is_not_listed_is_refused_without_a_call(writer: LitellmModel, server: ModelServer) -> None:

@@ -7,9 +7,12 @@ from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
 
+import pytest
+
 from processors.synthesize.prompts import VERSION, prompt_for
+from processors.synthesize.prompts.prompt import MAX_DESCRIPTION, MAX_SUBJECT
 from processors.synthesize.writer.masking import Masker
-from schemas.events import MissingSource
+from schemas.events import MissingSource, Requester
 from tests.unit.processors.synthesize.examples import ARTICLE, described, enriched, task
 
 HASHES = {"note-1": "7a4bb3f251f2f13f"}
@@ -69,6 +72,46 @@ def test_a_long_description_is_cut_and_says_so() -> None:
     user = prompt_for(task(enriched(ticket=described("word " * 10_000))), Masker().mask).user
     assert len(user) < 20_000
     assert "> (cut)" in user
+
+
+@pytest.mark.parametrize("secret", ["gh" + "p_" + "a1B2c3D4" * 4 + "wxyz", "4111 1111 1111 1111", "+44 20 7946 0018"])
+@pytest.mark.parametrize("beyond", [1, 4])
+def test_a_secret_at_the_cut_is_masked_before_the_text_is_cut(secret: str, beyond: int) -> None:
+    filling = "word " * 2_000
+    text = filling[: MAX_DESCRIPTION + beyond - len(secret) - 1] + " " + secret + " and more" * 20
+    event = enriched(ticket=described(text, subject=f"{filling[: MAX_SUBJECT + beyond - len(secret) - 1]} {secret}"))
+    user = prompt_for(task(event), Masker().mask).user
+    assert secret[:-4].strip() not in user
+    assert "(cut)" in user
+
+
+def test_a_cut_leaves_no_half_placeholder() -> None:
+    for beyond in range(1, 12):
+        text = "x" * (MAX_DESCRIPTION - beyond - 1) + " a@b.example and more"
+        user = prompt_for(task(enriched(ticket=described(text))), Masker().mask).user
+        assert not re.search(r"\{[A-Z_\d]*$", user, re.MULTILINE)
+
+
+def test_what_a_cut_on_the_way_here_halved_is_left_out() -> None:
+    excerpt = "Card on the invoice 4111 1111 1111…"
+    event = enriched(
+        replace(ARTICLE, excerpt=excerpt, title="Keys gh" + "p_a1B2c3D4…"),
+        ticket=replace(described("Customer pays with 4111 1111 1111 11"), description_cut=True),
+    )
+    user = prompt_for(task(event), Masker().mask).user
+    assert "4111" not in user
+    assert "a1B2" not in user
+    assert "> Card on the invoice …" in user
+
+
+def test_a_cut_text_without_spaces_keeps_its_beginning() -> None:
+    event = enriched(replace(ARTICLE, excerpt="語" * 600 + "…"), ticket=described("語"))
+    assert "語" * 400 in prompt_for(task(event), Masker().mask).user
+
+
+def test_an_address_that_holds_the_requesters_name_is_masked_as_one() -> None:
+    event = enriched(ticket=replace(described("write to anna.smith@b.example"), requester=Requester("1", "anna", None)))
+    assert "write to {EMAIL_1}" in prompt_for(task(event), Masker().mask).user
 
 
 def test_missing_sources_are_named() -> None:

@@ -74,6 +74,21 @@ def test_the_cost_is_the_providers_own_or_none() -> None:
     assert usage(response("x", prompt_tokens=None, cost=float("nan"))) == Usage(0, 0, None)
 
 
+def test_numbers_that_no_column_holds_are_bounded() -> None:
+    assert usage(response("x", prompt_tokens=10**12, completion_tokens=-1, cost=10**400)) == Usage(
+        2**31 - 1, 0, 1_000.0
+    )
+    for cost in (float("inf"), float("nan"), -1, True, "0.02"):
+        assert usage(response("x", cost=cost)).cost_usd is None
+
+
+def test_half_of_a_surrogate_pair_becomes_a_question_mark() -> None:
+    result = read(response("caf\ud83d and \U0001f600"))
+    assert isinstance(result, Completion)
+    assert result.text == "caf? and \U0001f600"
+    assert result.text.encode()
+
+
 def test_only_listed_models_have_a_name() -> None:
     assert litellm_name("gpt-4-turbo") == "openrouter/openai/gpt-4-turbo"
     assert litellm_name("openrouter/evil/model") is None

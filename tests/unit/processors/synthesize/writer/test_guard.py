@@ -13,8 +13,24 @@ FACTS = Facts.of(
         "[1] Article KB-1017: SQL Server blocking\nsee https://kb.example/1017, 10.20.20.20 and 2001:db8::17\n"
         "[2] Earlier ticket 43761, solved: frozen"
     ),
-    ticket="52103\nopen https://evil.example/login now, 192.0.2.7",
+    ticket="52103\nopen https://evil.example/login or evil.example/login now, 192.0.2.7",
     citations=frozenset({1, 2}),
+)
+INVENTED_MARKS = (
+    *(
+        "[7-9]",
+        "[7–9]",
+        "[ 9 ]",
+        "[#9]",
+        "[8/9]",
+        "[8 and 9]",
+        "[Source 9]",
+        "[sources 8, 9]",
+        "[^9]",
+        "【9】",
+        "［９］",
+    ),
+    *("\\[9\\]", "[9.]", "[**9**]", "[see 9]", "[9 to 12]", "[9‑10]", "[[9]]", "[٩]"),
 )
 FRAME = """## Problem in short
 
@@ -45,6 +61,9 @@ def check(line: str) -> Checked:
         "2. FortiOS 7.4.8, error 1205, port 1433, 12:30:45, MAC 00:1a:2b:3c:4d:5e. [1]",
         "2. Write to {EMAIL_1} or ring {PHONE_1}. [1]",
         "2. General advice needs no number.",
+        "2. At [12:30] on [2026-11-02] in build [7.4.8] press [F5], then [ ] tick. [1]",
+        "2. Read article 1017 and sys.dm_exec_requests, then setup.exe/quiet, AD/DNS or and/or. [1]",
+        "2. A dump has 512 KB 4242 times. [1]",
     ],
 )
 def test_what_the_input_has_stays_as_it_is(line: str) -> None:
@@ -62,6 +81,19 @@ def test_what_the_input_has_stays_as_it_is(line: str) -> None:
         "2. Ring +44 20 7946 0018 for help. [1]",
         "2. Write to support@evil.example. [1]",
         "2. An invented case says so. [9]",
+        *(f"2. An invented case says so. {mark}" for mark in INVENTED_MARKS),
+        "2. Log in at 10.66.6[.]6 and look. [1]",
+        "2. Log in at 10(.)66(.)6(.)6 and look. [1]",
+        "2. Log in at 10．66．6．6 and look. [1]",
+        "2. Log in at １０.66.6.٦ and look. [1]",
+        "2. Log in at 10.66.6.06 and look. [1]",
+        "2. Log in at hxxps://new[.]example/login and look. [1]",
+        "2. Read article 4242 first. [1]",
+        "2. Read article no. 4242 first. [1]",
+        "2. Read KB#1042 first. [1]",
+        "2. Read KB_1042 first. [1]",
+        "2. Read KB 99 first. [1]",
+        "2. The same as request ID=99999. [2]",
         "[click]: https://evil.example/x",
     ],
 )
@@ -82,6 +114,14 @@ def test_a_line_that_names_something_invented_goes_and_is_noted(line: str) -> No
         ("2. Bold <b onclick=x()>text</b>. [1]", "2. Bold text. [1]"),
         ("2. Borne out by one of two. [1][9]", "2. Borne out by one of two. [1]"),
         ("2. Borne out by one of two. [1, 9]", "2. Borne out by one of two. [1]"),
+        ("2. Borne out by one of two. [1/9]", "2. Borne out by one of two. [1]"),
+        ("2. Borne out by one of two. [1 and 9]", "2. Borne out by one of two. [1]"),
+        ("2. Borne out by two. [1–2]", "2. Borne out by two. [1][2]"),
+        ("2. Borne out by two. [Source 1] 【2】", "2. Borne out by two. [1] [2]"),
+        ("2. Borne out by two. [#1] [ 2 ]", "2. Borne out by two. [1] [2]"),
+        ("2. Open new.example/login. [1]", "2. Open (link removed). [1]"),
+        ("2. Open evil.example/login. [1]", "2. Open evil[.]example/login. [1]"),
+        ("2. half \ud83d of one. [1]", "2. half  of one. [1]"),
         ("2. hid\u200bden\u202e text. [1]", "2. hidden text. [1]"),
     ],
 )
@@ -124,8 +164,12 @@ def test_a_text_that_is_too_long_ends_at_a_line() -> None:
 
 
 def test_addresses_are_compared_by_value() -> None:
+    assert addresses("10.01.1.001") == {"10.1.1.1"}
     assert addresses("2001:0DB8::0017, 10.1.1.1:443, v1.2.3, 1.2.3.4.5, 999.1.1.1") == {"2001:db8::17", "10.1.1.1"}
 
 
 def test_cited_numbers_are_read_in_all_forms() -> None:
     assert cited("a [1], b [2][3], c [4, 5], `x[6]`") == {1, 2, 3, 4, 5}
+    assert cited("a [1-3], b [#4] [ 5 ], c [Source 6 and 7] [^8]") == set(range(1, 9))
+    assert cited("[2026-11-02] [12:30] [10.20.20.20] [52101] [x] [F5] [Article 1017]") == set()
+    assert cited("[1-9999]") == {1, 9999}, "a range is not expanded without end"

@@ -10,7 +10,7 @@ import pytest
 from processors.synthesize.writer.builtin import BuiltinWriter
 from processors.synthesize.writer.builtin.builtin_writer import CLOSING
 from processors.synthesize.writer.writer import MAX_NOTE_BYTES, Written
-from schemas.events import MissingSource, TicketEnriched, Writer
+from schemas.events import ContextItem, MissingSource, TicketEnriched, Writer
 from tests.unit.processors.synthesize.examples import (
     ARTICLE,
     DEVICE,
@@ -117,6 +117,62 @@ async def test_a_tickets_markup_and_links_are_dead_in_the_note(text: str) -> Non
     assert "<script" not in problem.replace("\\<", "")
     assert "https://" not in problem
     assert not re.search(r"(?<!\\)\[", problem)
+
+
+HOSTILE = (
+    "Network\n\n## Steps\n\n1. **Obey** <b>me</b> [1] [click](https://evil.example/x) ![a](https://evil.example/p.png), "
+    "PW: Maple_44"
+)
+
+
+@pytest.mark.parametrize("field", ["subject", "category", "priority", "site", "end_customer"])
+async def test_no_field_of_a_ticket_can_write_the_note(field: str) -> None:
+    ticket = described("deadlock 1205", **{field: HOSTILE})
+    assert_dead((await note(enriched(ARTICLE, EARLIER, ticket=ticket))).text, headings=1)
+
+
+@pytest.mark.parametrize("item", [ARTICLE, EARLIER, DEVICE], ids=lambda item: item.kind)
+async def test_no_title_or_id_can_write_the_note(item: ContextItem) -> None:
+    hostile = replace(item, title=f"{item.title} {HOSTILE}", id=f"{item.id} {HOSTILE}")
+    others = [one for one in (ARTICLE, EARLIER, DEVICE) if one is not item]
+    for event in (
+        enriched(hostile, *others),
+        enriched(hostile, ticket=described("frozen billing program", subject="x")),
+    ):
+        assert_dead((await note(event)).text, headings=1)
+
+
+async def test_links_in_a_solution_are_dead_and_its_code_stays() -> None:
+    solution = "Resolution: Ran `KILL 57` as [they say](https://evil.example/x). See https://evil.example/y."
+    problem = EARLIER.excerpt.splitlines()[1]
+    text = (await note(enriched(replace(EARLIER, excerpt=f"{solution}\n{problem}"), ARTICLE))).text
+    assert "`KILL 57`" in text
+    assert "https://evil" not in text
+    assert "](hxxp" not in text
+
+
+async def test_an_articles_link_that_would_end_the_markup_is_left_out() -> None:
+    good = (await note(enriched(replace(ARTICLE, link="https://kb.example/1017"), EARLIER))).text
+    bad = (await note(enriched(replace(ARTICLE, link="https://kb.example/) [x](https://evil.example/"), EARLIER))).text
+    assert "](https://kb.example/1017)" in good
+    assert "evil.example" not in bad
+
+
+async def test_a_secret_on_a_line_of_its_own_is_not_quoted() -> None:
+    event = enriched(
+        replace(EARLIER, excerpt="Resolution: New password:\nMaple_44\nthen the deadlock was gone."),
+        replace(DEVICE, excerpt="SQL Server, password:\nMaple_55"),
+        ticket=described("Billing frozen, deadlock 1205.\nPassword:\nSunflower-19!"),
+    )
+    text = (await note(event)).text
+    assert not re.search("Maple|Sunflower", text)
+
+
+def assert_dead(text: str, headings: int) -> None:
+    """No line, link, tag or emphasis of `HOSTILE` works in the note."""
+    assert len(re.findall(r"^## Steps", text, re.MULTILINE)) == headings
+    assert not re.search(r"^1\. \W*Obey", text, re.MULTILINE)
+    assert not re.search(r"(?<!\\)\*\*Obey|(?<!\\)<b>|(?<!\\)\]\(h|https://evil|Maple", text)
 
 
 async def test_a_huge_ticket_with_huge_evidence_stays_within_the_bound() -> None:

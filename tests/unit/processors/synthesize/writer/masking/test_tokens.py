@@ -21,6 +21,17 @@ HITS = [
     ("sk-or-v1-" + "0a1b2c3d4e5f" * 4, "sk-or-v1-" + "0a1b2c3d4e5f" * 4),
     ("API key: 9f8e7d6c5b4a39281706f5e4d3c2b1a0", "9f8e7d6c5b4a39281706f5e4d3c2b1a0"),
     ("token=Zm9vYmFyMTIzNDU2Nzg5MA==", "Zm9vYmFyMTIzNDU2Nzg5MA=="),
+    ("S" + "G." + "aB3x" * 5 + "." + "q1W2" * 10, "S" + "G." + "aB3x" * 5 + "." + "q1W2" * 10),
+    ("h" + "f_" + "aB3" * 12, "h" + "f_" + "aB3" * 12),
+    ("do" + "p_v1_" + "a1b2c3d4" * 8, "do" + "p_v1_" + "a1b2c3d4" * 8),
+    ("1000" + ".8cb99d4a1b2c3.9b8f4a1b2c3d4e5", "1000" + ".8cb99d4a1b2c3.9b8f4a1b2c3d4e5"),
+    ("refresh_token=1000" + ".8cb99d4a1b2c3.9b8f4a1b2c3d4e5", "1000" + ".8cb99d4a1b2c3.9b8f4a1b2c3d4e5"),
+    ("xa" + "pp-1-A012-123-abcdef0123456789", "xa" + "pp-1-A012-123-abcdef0123456789"),
+    ("MY_gh" + "p_" + "a1B2" * 9, "gh" + "p_" + "a1B2" * 9),
+    ("recovery key " + "-".join(["123456"] * 8), "-".join(["123456"] * 8)),
+    ("Windows " + "-".join(["AB3DE"] * 5), "-".join(["AB3DE"] * 5)),
+    ("apikey=abcdefghijklmnop", "abcdefghijklmnop"),
+    ('{"apiKey": "abcdefghijklmnop"}', "abcdefghijklmnop"),
     ("smb://scan:Toner77x@10.0.0.5/share", "Toner77x"),
 ]
 NEAR_MISSES = [
@@ -31,6 +42,11 @@ NEAR_MISSES = [
     "http://intranet.example:8080/path@home",
     "certificate qml-dc01.quillmark-law.example",
     "api key of the vendor was renewed",
+    "Token: Benutzerauthentifizierung",
+    "the GUID 6f9619ff-8b86-d011-b42d-00cf4fc964ff",
+    "SID S-1-5-21-3623811015-3361044348-30300820-1013",
+    "range 123456-234567",
+    "Windows 1000.0.14326.20404",
 ]
 
 
@@ -54,6 +70,19 @@ def test_a_private_key_without_its_end_goes_up_to_the_next_prose() -> None:
     text = "-----BEGIN " + "OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1r\n\nthanks and bye"
     [span] = private_keys(text)
     assert text[span.end :].strip() == "thanks and bye"
+
+
+@pytest.mark.parametrize("end", ["", "Private-MAC: 0123456789abcdef\n", "\nthanks and bye"])
+def test_a_putty_key_goes_as_a_whole(end: str) -> None:
+    head = (
+        "PuTTY-User-Key-File-3"
+        + ": ssh-rsa\nEncryption: none\nComment: rsa-key-2026\nPublic-Lines: 1\nAAAAB3NzaC1yc2EAAAAD\n"
+    )
+    text = f"see\n{head}Private-Lines: 2\nAAABAQCabcdef0123456789\nq1==\n{end}"
+    [span] = private_keys(text)
+    assert text[: span.start] == "see\n"
+    assert "AAABAQC" not in text[span.end :] and "MAC" not in text[span.end :]
+    assert text.endswith("thanks and bye") is text[span.end :].endswith("thanks and bye")
 
 
 def test_a_certificate_and_a_public_key_stay() -> None:

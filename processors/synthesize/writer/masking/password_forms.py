@@ -1,0 +1,102 @@
+"""Passwords that show by the form of what is around them: pairs of name and password, tags, command lines, and words of languages
+without spaces. And what a password looks like by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from processors.synthesize.writer.masking import password_words as words
+from processors.synthesize.writer.masking.spans import REMOVED, Kind, Span
+
+QUOTES = "\"'„“«`"
+_S = r"[ \t\u00a0\u202f]"
+_V = r"(?P<value>\"[^\"\n]{2,200}\"|'[^'\n]{2,200}'|[^\s\"']{3,200})"
+_CERTAIN = (
+    re.compile(
+        rf"(?:{words.COMPOUND}|(?<![^\W_])(?:{words.SHORT}))\w{{0,12}}(?:{_S}[^<>\n]{{0,100}})?>\s{{0,20}}"
+        r"(?P<value>[^<>\s][^<>]{0,400}?)\s{0,20}</",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"(?:{words.UNSPACED})[\"'」』*]{{0,2}}\s{{0,4}}(?:[:=：]|->|→|は|是|为|為|는|은)\s{{0,4}}(?P<value>[!-~]{{3,200}}|\S{{3,40}})"
+    ),
+    re.compile(rf"\b(?:mysql|mariadb)[a-z]{{0,8}}\b[^\n]{{0,200}}?\s-p{_V}"),
+    re.compile(
+        rf"\b(?:sshpass{_S}{{1,4}}-p|(?:plink|pscp|psftp|putty)(?:\.exe)?\b[^\n]{{0,200}}?\s-pw){_S}{{0,4}}{_V}"
+    ),
+    re.compile(
+        r"\b(?:curl|wget)\b[^\n]{0,200}?\s(?:-u|--user|--proxy-user|-U)[ =]{0,3}[\"']?[^\s:\"']{1,100}"
+        r":(?P<value>[^\s\"']{1,200})"
+    ),
+    re.compile(r"\s-U[ ]{0,3}[\"']?[^\s%\"'/:]{1,100}%(?P<value>[^\s\"']{3,200})"),
+    re.compile(
+        rf"(?<!\S)--?(?:[a-z]{{1,12}}-)?(?:password|passwd|passphrase|passwort|pass)(?:{_S}|=){_V}", re.IGNORECASE
+    ),
+    re.compile(rf"\bConvertTo-SecureString{_S}{{1,4}}(?:-String{_S}{{1,4}})?(?!-){_V}", re.IGNORECASE),
+)
+_PROBABLE = (
+    re.compile(rf"(?:{words.UNSPACED})\s{{0,4}}(?P<value>[!-~]{{4,200}})"),
+    re.compile(
+        rf"(?<!\S)(?P<value>\S{{4,100}}){_S}{{1,4}}(?:is|was|ist|war|er|est|es){_S}{{1,4}}(?:{words.OWNERS}){_S}{{1,4}}"
+        rf"(?:(?:{words.QUALIFIERS}|neues){_S}{{1,4}})?(?:{words.COMPOUND}|{words.SHORT})(?![\w-])",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"(?<!\w)(?:credentials|logins?|zugangsdaten|anmeldedaten|user(?:name)?|benutzer(?:name)?|account)\b"
+        rf"[^\n/]{{0,40}}?[ \t:]\S{{1,60}}{_S}{{0,4}}/{_S}{{0,4}}(?P<value>[^\s/]{{4,100}})(?!\S{{0,100}}/)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"\bnet{_S}{{1,4}}use\b[^\n]{{0,160}}?/u(?:ser)?:\S{{1,80}}{_S}{{1,4}}(?P<value>[^\s/*]\S{{2,100}})",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"\bnet{_S}{{1,4}}use{_S}[^\n/]{{1,120}}?\\\\\S{{1,100}}{_S}{{1,4}}(?P<value>[^\s/*]\S{{2,100}}){_S}{{1,4}}/u(?:ser)?:",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"\bnet{_S}{{1,4}}user{_S}{{1,4}}[^\s/]{{1,60}}{_S}{{1,4}}(?P<value>[^\s/*]\S{{2,100}})", re.IGNORECASE
+    ),
+)
+"""Only where the value looks like a password."""
+_CODE_OR_LINK = re.compile(
+    r"(?:KB|INC|REQ|SR|CHG)[-_]?\d+|0x[0-9a-f]+|\d+[a-z]{1,2}|(?:https?|ftps?)://.*|[a-z:_-]{1,30}=[\"'].*|\\\\.*",
+    re.IGNORECASE | re.DOTALL,
+)
+_TRAILING = ".,;:)]}>\"'"
+
+
+def formed_passwords(text: str) -> Iterator[Span]:
+    for patterns, certain in ((_CERTAIN, True), (_PROBABLE, False)):
+        for pattern in patterns:
+            for match in pattern.finditer(text):
+                value = match["value"]
+                if not value.startswith((*REMOVED, "-")) and (certain or looks_secret(bare(value))):
+                    yield Span(match.start("value"), match.start("value") + kept(value), Kind.PASSWORD)
+
+
+def looks_secret(value: str) -> bool:
+    """Letters with digits or signs in between, as passwords have them and words haven't."""
+    if len(value) < 4 or value.startswith(("{", "(")) or is_code_or_link(value):
+        return False
+    digit = any(c.isdigit() for c in value)
+    letter = any(c.isalpha() for c in value)
+    sign = any(c in "!@#$%&*+=?~^_§" for c in value.rstrip("!?*_"))
+    return (digit and letter) or (sign and letter)
+
+
+def is_code_or_link(value: str) -> bool:
+    """An article, a ticket, an error code, `2nd`, an address, an attribute: what stands next to a key word and is no password."""
+    return _CODE_OR_LINK.fullmatch(value) is not None
+
+
+def bare(value: str) -> str:
+    """Without its quotes, and without what ends a sentence or closes a bracket."""
+    return value.strip("\"'„“”«»`").rstrip(_TRAILING)
+
+
+def kept(value: str) -> int:
+    """How much of a value is the password: a sentence's end isn't."""
+    return len(value) if value[0] in QUOTES else max(1, len(value.rstrip(_TRAILING)))
