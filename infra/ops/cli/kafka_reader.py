@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 from uuid import uuid4
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from pydantic import ValidationError
 
-from infra.ops.cli.failure import Failure
+from infra.ops.cli.failure import Failure, WrongUse
 from infra.runtime.kafka.client_settings import KafkaClient, KafkaSettings
 from schemas.topics import Topic
 from schemas.wire_format import Codec, WireError
@@ -32,28 +34,49 @@ class Found:
 
 
 def client_config(variables: dict[str, str]) -> dict[str, Any]:
-    """librdkafka's settings from the variables `KAFKA_*`. Raises Failure where the servers aren't named."""
+    """librdkafka's settings from the variables `KAFKA_*`. Raises Failure where the servers aren't named, WrongUse for a value that
+    can't be, without the value."""
     known = {name: value for name in KafkaSettings.model_fields if (value := variables.get(f"KAFKA_{name.upper()}"))}
     if "bootstrap_servers" not in known:
         raise Failure("KAFKA_BOOTSTRAP_SERVERS is not set", "set it, or start the local stack with: ticketstream up")
-    return KafkaClient(KafkaSettings(**known)).librdkafka()  # type: ignore[arg-type]  # texts, parsed by the model
+    try:
+        settings = KafkaSettings(**known)  # type: ignore[arg-type]  # texts, parsed by the model
+    except ValidationError as error:
+        wrong = [f"KAFKA_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors(include_input=False)]
+        raise WrongUse("\n".join(wrong), ".env.example says what it is for") from None
+    return KafkaClient(settings).librdkafka()
+
+
+@contextmanager
+def kafka_variables_checked() -> Iterator[None]:
+    """Inside, a client is made: what librdkafka can't make one of is WrongUse."""
+    try:
+        yield
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError._INVALID_ARG:
+            raise
+        raise WrongUse(f"Kafka's client: {error.args[0].str()}", "check KAFKA_SASL_… and KAFKA_SSL_…") from None
 
 
 class TopicReader:
-    """One topic's partitions, from positions that the caller chooses. Blocking: use it in a thread beside an event loop."""
+    """One topic's partitions, from positions that the caller chooses. Blocking: use it in a thread beside an event loop.
+
+    Raises WrongUse for a `config` that no client can be made of.
+    """
 
     def __init__(self, config: dict[str, Any], topic: Topic, *, prefix: str = "", codec: Codec | None = None) -> None:
         self._topic, self._name, self._codec = topic, topic.named(prefix), codec or Codec()
-        self._consumer = Consumer(
-            {
-                **config,
-                "group.id": f"ticketstream-onlooker-{uuid4()}",  # required by the library, never used
-                "enable.auto.commit": False,
-                "enable.partition.eof": False,
-                "fetch.wait.max.ms": 100,
-                "log_level": 0,
-            }
-        )
+        with kafka_variables_checked():
+            self._consumer = Consumer(
+                {
+                    **config,
+                    "group.id": f"ticketstream-onlooker-{uuid4()}",  # required by the library, never used
+                    "enable.auto.commit": False,
+                    "enable.partition.eof": False,
+                    "fetch.wait.max.ms": 100,
+                    "log_level": 0,
+                }
+            )
 
     def __enter__(self) -> Self:
         return self

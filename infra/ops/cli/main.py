@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -34,8 +36,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command → module under `commands/` (the click command there has the command's name, `-` as `_`), and its line in the help."""
 
 
+class ReaderGone(Exception):
+    """Who read our output has had enough, as in `ticketstream tail | head`. As an OSError click would take it for a failure."""
+
+
 class LazyGroup(click.Group):
-    """A group that knows its commands' names and one-line helps without importing them."""
+    """A group that knows its commands' names and one-line helps without importing them. Raises ReaderGone."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderGone from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -57,8 +69,8 @@ class LazyGroup(click.Group):
 def ticketstream() -> None:
     """Reads the tickets of managed service providers as they arrive and adds a note to each.
 
-    Every command takes --help, and prints one JSON object with --json (--json FILE writes it there). Exit code 0: done, 1: failed,
-    2: wrong use.
+    Every command takes --help. With --json a command prints one JSON object (--json FILE writes it there), and tail one a line;
+    up, ingest and process have no --json. Exit code 0: done, 1: failed, 2: wrong use.
     """
 
 
@@ -75,8 +87,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         return INTERRUPTED
-    except BrokenPipeError:  # `ticketstream tail | head`
-        sys.stderr.close()
+    except ReaderGone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes there at exit
         return 0
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
@@ -89,7 +101,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _bug(error: Exception) -> int:
     """An error nobody foresaw: a line for the user, the traceback only for who asks for it."""
-    import os
     import traceback
 
     if os.environ.get("TICKETSTREAM_LOG_LEVEL") == "DEBUG":

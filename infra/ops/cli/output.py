@@ -6,19 +6,25 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import click
 
+from infra.ops.cli.failure import Failure
+from infra.ops.cli.json_file import JsonFile
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-STDOUT = "-"
+STDOUT: Final = "-"
+NARROWEST = 5
+"""A table's column with the space beside it, in characters."""
+JsonTo: TypeAlias = Literal["-"] | JsonFile | None
+"""Where the object goes: to stdout, to a file, or nowhere."""
 
 
 class JsonCommand(click.Command):
-    """A command whose `--json` may be followed by a file. Where that takes the command's own argument away, it is given back:
-    `tenant show --json msp-one` shows the tenant msp-one."""
+    """A command whose `--json` may be followed by a file, which is opened before the command begins. Where that takes the
+    command's own argument away, it is given back: `tenant show --json msp-one` shows the tenant msp-one."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)
@@ -31,9 +37,17 @@ class JsonCommand(click.Command):
             ctx.params.clear()
             return super().parse_args(ctx, given)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        path = ctx.params.get("json_to")
+        if path is None or path == STDOUT:
+            return super().invoke(ctx)
+        with JsonFile(path) as file:
+            ctx.params["json_to"] = file
+            return super().invoke(ctx)
+
 
 def json_option(command: F) -> F:
-    """`--json` prints the result as one object on stdout, `--json FILE` writes it to a file."""
+    """`--json` prints the result as one object on stdout, `--json FILE` writes it to a file: the command's `json_to`."""
     return click.option(
         "--json",
         "json_to",
@@ -48,7 +62,7 @@ def json_option(command: F) -> F:
 class Output:
     """Where a command's words go. With the object on stdout, people's lines go to stderr instead."""
 
-    def __init__(self, json_to: str | None = None) -> None:
+    def __init__(self, json_to: JsonTo = None) -> None:
         self._json_to = json_to
         self.json_on_stdout = json_to == STDOUT
 
@@ -59,16 +73,23 @@ class Output:
     def result(self, value: Mapping[str, Any], show: Callable[[], None] | None = None) -> None:
         """The command's result: the object where it was asked for, and `show` for people unless stdout is the object's."""
         if self._json_to is not None:
-            text = json.dumps(value, ensure_ascii=False, default=str)
-            if self.json_on_stdout:
-                click.echo(text)
-            else:
-                Path(self._json_to).write_text(text + "\n", encoding="utf-8")
+            self._object(json.dumps(value, ensure_ascii=False, default=str))
         if show is not None and not self.json_on_stdout:
             show()
 
+    def _object(self, text: str) -> None:
+        if not isinstance(self._json_to, JsonFile):
+            click.echo(text)
+            return
+        try:
+            self._json_to.write(text + "\n")
+        except Failure:
+            click.echo(text)  # it may be the only time that a secret is shown
+            raise
+
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
-        """A table for people; a column whose every value is a number stands to the right."""
+        """A table for people; a column whose every value is a number stands to the right. The first column, which names the row, is
+        never broken: where it leaves no room for the others, the table is wider than the terminal."""
         from rich import box
         from rich.table import Table
         from rich.text import Text
@@ -76,10 +97,15 @@ class Output:
         table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
         for index, column in enumerate(columns):
             numbers = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-            table.add_column(column, justify="right" if numbers else "left", overflow="fold")
+            side: Literal["left", "right"] = "right" if numbers else "left"
+            table.add_column(column, justify=side, overflow="fold", no_wrap=index == 0)
         for row in rows:
             table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-        self.console().print(table)
+        console = self.console()
+        needed = max((len(str(row[0])) for row in rows), default=0) + NARROWEST * (len(columns) - 1)
+        if needed > console.width:
+            table.width = needed
+        console.print(table, crop=False)
 
     def status(self, text: str) -> AbstractContextManager[object]:
         """A spinner on a terminal while something lasts; nothing elsewhere."""

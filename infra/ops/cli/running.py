@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from infra.ops.cli.failure import Failure
+from infra.ops.cli.failure import Failure, WrongUse
 
 T = TypeVar("T")
 
@@ -33,8 +33,12 @@ def run_async(work: Callable[[], Awaitable[T]]) -> T:
         ) from None
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         raise Failure(f"PostgreSQL refuses the login ({error})", "check user and password in DATABASE_URL…") from None
-    except asyncpg.UndefinedTableError as error:
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError) as error:
         raise Failure(f"the tables are not there ({error})", "run: ticketstream database migrate") from None
+    except asyncpg.InvalidCatalogNameError as error:
+        raise Failure(str(error), "create it, or name another in DATABASE_URL…") from None
+    except asyncpg.ClientConfigurationError as error:
+        raise WrongUse(f"DATABASE_URL… is wrong ({error})", "see .env.example") from None
     except asyncpg.InsufficientPrivilegeError as error:
         raise Failure(f"this database role may not do that ({error})", "use the operator's role") from None
     except OSError as error:

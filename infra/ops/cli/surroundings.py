@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from infra.ops.cli.failure import Failure
+from infra.ops.cli.failure import Failure, WrongUse
 
 if TYPE_CHECKING:
     from infra.ops.local.stack.endpoints import Endpoints
@@ -18,6 +20,9 @@ STATE_DIR = "TICKETSTREAM_STATE_DIR"
 DEFAULT_STATE_DIR = ".state"
 OPERATOR_URL = "DATABASE_URL_OPERATOR"
 NO_STACK = "set it, or start the local stack with: ticketstream up"
+TOPIC_PREFIX = "TICKETSTREAM_TOPIC_PREFIX"
+_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,60}")
+_DSN_FORM = "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with / in a password as %2F and @ as %40"
 
 
 def state_dir(chosen: Path | None = None) -> Path:
@@ -61,9 +66,16 @@ class Surroundings:
         return value
 
     def database_url(self) -> str:
-        """The operator's DSN, or else the console's, which may do less."""
-        known = (self.variables.get(name) for name in (OPERATOR_URL, "DATABASE_URL_CONSOLE"))
-        return next(filter(None, known), None) or self.need(OPERATOR_URL)
+        """The operator's DSN, or else the console's, which may do less. Raises WrongUse for one that is none."""
+        known = (name for name in (OPERATOR_URL, "DATABASE_URL_CONSOLE") if self.variables.get(name))
+        return self.dsn(next(known, OPERATOR_URL))
+
+    def dsn(self, variable: str) -> str:
+        """A variable's DSN. Raises WrongUse for one that is none, without a word of its value, which holds a password."""
+        value = self.need(variable)
+        if wrong := _wrong_in_dsn(value):
+            raise WrongUse(f"{variable} {wrong}", _DSN_FORM)
+        return value
 
     def public_url(self) -> str:
         """The edge as senders reach it, without a slash at the end."""
@@ -74,7 +86,11 @@ class Surroundings:
 
     @property
     def topic_prefix(self) -> str:
-        return self.variables.get("TICKETSTREAM_TOPIC_PREFIX", "")
+        """Stands before every topic's name. Raises WrongUse for what Kafka takes in no name."""
+        prefix = self.variables.get(TOPIC_PREFIX, "")
+        if not _PREFIX.fullmatch(prefix):
+            raise WrongUse(f"{TOPIC_PREFIX} can't begin a topic's name", "use at most 100 of A-Z a-z 0-9 . _ -")
+        return prefix
 
     def _local(self) -> Mapping[str, str]:
         if self.endpoints is None:
@@ -82,3 +98,17 @@ class Surroundings:
         from infra.ops.local.stack.endpoints import operator_environment
 
         return operator_environment(self.folder, self.given)
+
+
+def _wrong_in_dsn(dsn: str) -> str | None:
+    try:
+        parts = urlsplit(dsn)
+    except ValueError:
+        return "is no address"
+    if parts.scheme not in ("postgresql", "postgres"):
+        return "does not begin with postgresql://"
+    for host in parts.netloc.rpartition("@")[2].split(","):  # there may be several
+        port = host.rpartition("]")[2].partition(":")[2]
+        if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            return "has a port that is no number from 1 to 65535"
+    return None

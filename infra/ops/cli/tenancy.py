@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from infra.ops.cli.database import operator_pool, ring
 from infra.ops.cli.failure import Failure, WrongUse
+from infra.ops.cli.running import run_async
 from infra.ops.cli.surroundings import Surroundings
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import tenant_transaction
 from ingest.verifier import raw_key
 from sinks.postgres.credentials import DeskCredentials
+from sinks.postgres.tenant_directory import load_tenants
 from sinks.postgres.tenant_settings import BadSetting, TenantSettings
 from sinks.postgres.tenants import Change, NewTenant, NoPartitionFree, NoSuchTenant, TenantExists, TenantStore
 from sinks.postgres.webhook_secrets import COLUMN, WebhookSecret, WebhookSecrets
@@ -57,7 +59,7 @@ async def tenant_store(around: Surroundings) -> AsyncIterator[TenantStore]:
 
 async def create_tenant(around: Surroundings, pool: Pool, new: NewTenant, change: Change) -> Created:
     """The tenant on a partition of its own. Asks Kafka how many partitions there are. Raises Failure; then nothing was made."""
-    from infra.ops.cli.kafka_reader import client_config
+    from infra.ops.cli.kafka_reader import client_config, kafka_variables_checked
     from infra.runtime.kafka.topics import TopicsError, check_partition_counts
 
     require_reachable(around, new.servicedesk_base_url)
@@ -65,7 +67,8 @@ async def create_tenant(around: Surroundings, pool: Pool, new: NewTenant, change
     credentials = DeskCredentials(pool, ring(around, "credential_keys"))
     around.need("KAFKA_BOOTSTRAP_SERVERS")
     try:
-        partitions = await check_partition_counts(client_config(dict(around.variables)), around.topic_prefix)
+        with kafka_variables_checked():
+            partitions = await check_partition_counts(client_config(dict(around.variables)), around.topic_prefix)
     except TopicsError as error:
         raise Failure("topics", str(error)) from None
     with refusals():
@@ -73,6 +76,28 @@ async def create_tenant(around: Surroundings, pool: Pool, new: NewTenant, change
             new, partitions=partitions, secrets=secrets, credentials=credentials, change=change
         )
     return Created(settings, secret, around.webhook_url(new.tenant_id))
+
+
+async def refuse_unknown(pool: Pool, tenant_id: str) -> None:
+    """Raises WrongUse where there is no such tenant."""
+    if all(tenant.tenant_id != tenant_id for tenant in await load_tenants(pool)):
+        raise WrongUse(f"there is no tenant {tenant_id}", "see: ticketstream tenant list")
+
+
+def refuse_unknown_when_reachable(around: Surroundings, tenant_id: str) -> None:
+    """Raises WrongUse where the database knows no such tenant. One that isn't named or doesn't answer is not asked: Kafka alone is
+    enough to read topics."""
+
+    async def ask() -> None:
+        async with operator_pool(around) as pool:
+            await refuse_unknown(pool, tenant_id)
+
+    try:
+        run_async(ask)
+    except WrongUse:
+        raise
+    except Failure:
+        return
 
 
 def require_reachable(around: Surroundings, url: str) -> None:

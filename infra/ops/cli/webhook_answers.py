@@ -18,6 +18,7 @@ class Meaning:
 
 
 _REFUSED_ALIKE = (
+    "Is the tenant, or its secret, new? The edge knows it within 5 s: send it again.",
     "Is the secret the one that this tenant has now? One that was rotated ends a day later.",
     "Is the tenant id in the address right, and the tenant enabled? The edge answers alike for every one of these.",
     "Is the body signed byte for byte as it is sent? A proxy that reformats JSON breaks the signature.",
@@ -48,7 +49,10 @@ MEANINGS: dict[int, Meaning] = {
     422: Meaning(
         False,
         "The signature is right, but a field is not (the answer names it), or this webhook-id was used for another body.",
-        ('The body is ServiceDesk Plus\'s v3 form {"request": {"id": …, "subject": …}}.',),
+        (
+            'The body is ServiceDesk Plus\'s v3 form {"request": {"id": …, "subject": …}}, or the flat template '
+            '{"ticket_id": …, "subject": …}.',
+        ),
     ),
     429: Meaning(
         False,

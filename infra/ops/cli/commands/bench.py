@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from infra.ops.cli.failure import Failure
-from infra.ops.cli.output import JsonCommand, Output, json_option
+from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
 NAMES = ("ingest", "chain")
 
@@ -16,7 +16,7 @@ NAMES = ("ingest", "chain")
 @click.command(cls=JsonCommand)
 @click.argument("name", type=click.Choice(NAMES))
 @json_option
-def bench(name: str, json_to: str | None) -> int:
+def bench(name: str, json_to: JsonTo) -> int:
     """Measure NAME on this machine, beside what it is compared with, in one run.
 
     ingest: the edge beside a handler that only reads the body. chain: from webhook to note at a steady rate.

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import click
 
 from infra.ops.cli.failure import Failure
-from infra.ops.cli.output import JsonCommand, Output, json_option
+from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ def database() -> None:
 
 @database.command(cls=JsonCommand)
 @json_option
-def migrate(json_to: str | None) -> int:
+def migrate(json_to: JsonTo) -> int:
     """Make the roles and apply the migrations that are missing. Safe to run again, and at the same time.
 
     DATABASE_URL names the migrator: a superuser, or the owner of the database with CREATEROLE. Passwords of the services' roles are
@@ -35,7 +35,7 @@ def migrate(json_to: str | None) -> int:
     from sinks.postgres import migrate as migrator
 
     around, output = Surroundings.find(), Output(json_to)
-    dsn = around.need("DATABASE_URL")
+    dsn = around.dsn("DATABASE_URL")
 
     async def apply() -> list[str]:
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infra.ops.cli.failure import Failure
-from infra.ops.cli.output import JsonCommand, Output, json_option
+from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
 if TYPE_CHECKING:
     from infra.ops.cli.kafka_reader import Found, TopicReader
@@ -26,7 +26,7 @@ def dead_letters() -> None:
 @click.option("--reason", help="Only this reason.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="The newest so many.")
 @json_option
-def list_(tenant: str | None, reason: str | None, limit: int, json_to: str | None) -> int:
+def list_(tenant: str | None, reason: str | None, limit: int, json_to: JsonTo) -> int:
     """The newest dead letters, oldest of them first."""
     from infra.ops.cli.kafka_reader import TopicReader, client_config
     from infra.ops.cli.surroundings import Surroundings
@@ -40,6 +40,10 @@ def list_(tenant: str | None, reason: str | None, limit: int, json_to: str | Non
             for one in read_all(reader)
             if (not tenant or one.event.tenant_id == tenant) and (not reason or one.event.reason == reason)
         ]
+    if tenant and not found:  # only then: letters may outlive their tenant
+        from infra.ops.cli.tenancy import refuse_unknown_when_reachable
+
+        refuse_unknown_when_reachable(around, tenant)
     letters = [as_row(one) for one in sorted(found, key=lambda one: one.at)[-limit:]]
 
     def show() -> None:

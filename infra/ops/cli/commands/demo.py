@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from infra.ops.cli.output import JsonCommand, json_option
+from infra.ops.cli.output import JsonCommand, JsonTo, json_option
 
 
 @click.command(cls=JsonCommand)
@@ -18,7 +18,7 @@ from infra.ops.cli.output import JsonCommand, json_option
 @click.option("--keep", is_flag=True, help="Leave everything running afterwards, until Ctrl-C.")
 @click.option("--free-ports", is_flag=True, help="Take any free ports instead of 8080, 9092 and 8090.")
 @json_option
-def demo(state_dir: Path | None, keep: bool, free_ports: bool, json_to: str | None) -> int:
+def demo(state_dir: Path | None, keep: bool, free_ports: bool, json_to: JsonTo) -> int:
     """Three tenants, 60 signed webhooks, 56 notes: from nothing to a note on the ticket, and feedback back in.
 
     Exit code 0 only if every count is right.

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from infra.ops.cli.output import JsonCommand, Output, json_option
+from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
+from infra.ops.cli.tenant_argument import tenant_argument
 
 
 @click.group()
@@ -15,10 +16,10 @@ def history() -> None:
 
 
 @history.command("import", cls=JsonCommand)
-@click.argument("tenant_id", metavar="TENANT")
+@tenant_argument()
 @click.argument("path", metavar="FILE", type=click.Path(exists=True, path_type=Path, dir_okay=False))
 @json_option
-def import_(tenant_id: str, path: Path, json_to: str | None) -> int:
+def import_(tenant_id: str, path: Path, json_to: JsonTo) -> int:
     """Import solved tickets for TENANT: JSON lines or a CSV file.
 
     A row has `ticket_id`, `subject`, `description` and `resolution`, and may have a requester, `site`, `end_customer`,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from infra.ops.cli.output import JsonCommand, Output, json_option
+from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
+from infra.ops.cli.tenant_argument import tenant_argument
 
 
 @click.group()
@@ -15,10 +16,10 @@ def inventory() -> None:
 
 
 @inventory.command("import", cls=JsonCommand)
-@click.argument("tenant_id", metavar="TENANT")
+@tenant_argument()
 @click.argument("path", metavar="FILE", type=click.Path(exists=True, path_type=Path, dir_okay=False))
 @json_option
-def import_(tenant_id: str, path: Path, json_to: str | None) -> int:
+def import_(tenant_id: str, path: Path, json_to: JsonTo) -> int:
     """Import devices and networks for TENANT: a CSV file or JSON lines.
 
     A row has `asset_id`, `address` (an IP address, or a network in CIDR notation) and `kind`, and may have `hostname`, `site`,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from infra.ops.cli.confirmation import confirm
 from infra.ops.cli.failure import Failure, WrongUse
-from infra.ops.cli.output import JsonCommand, Output, json_option
+from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
 if TYPE_CHECKING:
     from infra.runtime.keys.directory import ServiceKey
@@ -35,13 +36,15 @@ def key() -> None:
     "--ring", "ring_key", metavar="[ID]", is_flag=False, flag_value="k1", help="Make a key ring's key instead."
 )
 @json_option
-def create(service: str | None, out: Path | None, ring_key: str | None, json_to: str | None) -> int:
+def create(service: str | None, out: Path | None, ring_key: str | None, json_to: JsonTo) -> int:
     """Make SERVICE's signing key: the private half into --out, the public half published.
 
     It may sign at once if the service has no key yet, else in 10 minutes, when every reader knows it. With --ring, print a new key
     `id:base64` for TICKETSTREAM_WEBHOOK_KEYS, _CREDENTIAL_KEYS or _LINK_KEYS.
     """
     if ring_key is not None:
+        if service is not None or out is not None:
+            raise WrongUse("--ring makes a key that is printed", "leave out SERVICE and --out, or leave out --ring")
         return _ring(ring_key, Output(json_to))
     if service is None or out is None:
         raise WrongUse("which key is not clear", "give SERVICE and --out FILE, or --ring ID")
@@ -52,7 +55,7 @@ def create(service: str | None, out: Path | None, ring_key: str | None, json_to:
 @click.argument("service", type=click.Choice(SERVICES))
 @_OUT
 @json_option
-def rotate(service: str, out: Path | None, json_to: str | None) -> int:
+def rotate(service: str, out: Path | None, json_to: JsonTo) -> int:
     """Make a further key for SERVICE, to be used from 10 minutes from now on. What the old one signed stays valid."""
     if out is None:
         raise WrongUse("the new key needs a file", "give --out FILE")
@@ -61,7 +64,7 @@ def rotate(service: str, out: Path | None, json_to: str | None) -> int:
 
 @key.command("list", cls=JsonCommand)
 @json_option
-def list_(json_to: str | None) -> int:
+def list_(json_to: JsonTo) -> int:
     """All public keys, the revoked ones too."""
     output = Output(json_to)
     keys = _with_keys(lambda keys: keys.load())
@@ -80,10 +83,10 @@ def list_(json_to: str | None) -> int:
 @click.argument("key_id")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @json_option
-def revoke(key_id: str, yes: bool, json_to: str | None) -> int:
+def revoke(key_id: str, yes: bool, json_to: JsonTo) -> int:
     """The key leaked: nothing that it signed is accepted any more, not even what waits in the topics."""
     if not yes:
-        click.confirm(f"Refuse everything that {key_id} ever signed?", abort=True, err=True)
+        confirm(f"Refuse everything that {key_id} ever signed?")
     if not _with_keys(lambda keys: keys.revoke(key_id)):
         raise Failure(f"there is no key {key_id}", "see: ticketstream key list")
     output = Output(json_to)

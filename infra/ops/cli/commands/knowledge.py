@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from infra.ops.cli.output import JsonCommand, Output, json_option
+from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
+from infra.ops.cli.tenant_argument import tenant_argument
 
 
 @click.group()
@@ -15,10 +16,10 @@ def knowledge() -> None:
 
 
 @knowledge.command("import", cls=JsonCommand)
-@click.argument("tenant_id", metavar="TENANT")
+@tenant_argument()
 @click.argument("path", metavar="FILE|FOLDER", type=click.Path(exists=True, path_type=Path))
 @json_option
-def import_(tenant_id: str, path: Path, json_to: str | None) -> int:
+def import_(tenant_id: str, path: Path, json_to: JsonTo) -> int:
     """Import articles for TENANT: a folder of Markdown files with front matter, a CSV file, or JSON lines.
 
     An article has `id`, `title` and a body, and may have `topic`, `keywords`, `end_customer` and `link`. One with an id that is

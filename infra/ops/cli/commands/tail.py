@@ -29,20 +29,34 @@ def tail(tenant: str | None, from_beginning: bool, limit: int | None, seconds: f
 
     around = Surroundings.find()
     around.need("KAFKA_BOOTSTRAP_SERVERS")
+    config, prefix = client_config(dict(around.variables)), around.topic_prefix
+    if tenant:
+        from infra.ops.cli.tenancy import refuse_unknown_when_reachable
+
+        refuse_unknown_when_reachable(around, tenant)
     deadline = time.monotonic() + seconds if seconds else float("inf")
-    shown = 0
-    with TopicReader(
-        client_config(dict(around.variables)), Topic.ENHANCEMENTS_DELIVERED, prefix=around.topic_prefix
-    ) as reader:
-        _start(reader, from_beginning=from_beginning)
-        for found in reader.follow(lambda: time.monotonic() > deadline):
-            if tenant and getattr(found.event, "tenant_id", None) != tenant:
-                continue
-            _show(found, as_json=as_json)
-            shown += 1
-            if limit and shown >= limit:
-                break
+    try:
+        with TopicReader(config, Topic.ENHANCEMENTS_DELIVERED, prefix=prefix) as reader:
+            _start(reader, from_beginning=from_beginning)
+            whose = f"{tenant}'s notes" if tenant else "the notes of all tenants"
+            click.echo(
+                f"Waiting for {whose}, until {'Ctrl-C' if not seconds else f'{seconds:g} s have passed'}.", err=True
+            )
+            _follow(reader, tenant, limit, deadline, as_json=as_json)
+    except KeyboardInterrupt:  # how it is meant to end
+        pass
     return 0
+
+
+def _follow(reader: TopicReader, tenant: str | None, limit: int | None, deadline: float, *, as_json: bool) -> None:
+    shown = 0
+    for found in reader.follow(lambda: time.monotonic() > deadline):
+        if tenant and getattr(found.event, "tenant_id", None) != tenant:
+            continue
+        _show(found, as_json=as_json)
+        shown += 1
+        if limit and shown >= limit:
+            return
 
 
 def _start(reader: TopicReader, *, from_beginning: bool) -> None:

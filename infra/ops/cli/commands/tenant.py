@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +10,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infra.ops.cli.failure import WrongUse
-from infra.ops.cli.output import JsonCommand, Output, json_option
+from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
+from infra.ops.cli.tenant_argument import tenant_argument
 
 if TYPE_CHECKING:
     from infra.ops.cli.tenancy import Created
     from sinks.postgres.tenant_settings import TenantSettings
 
 CLOUD_FIELDS = ("client_id", "client_secret", "refresh_token", "accounts_url")
+MAX_CREDENTIAL_BYTES = 16 * 1024
+_PAIR = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _REASON = click.option("--reason", default="", help="For the audit log.")
+
+
+class SetCommand(JsonCommand):
+    """Settings are many, so that one which `--json` took for its FILE would not be missed: that is refused."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        apart = "--json" in args
+        rest = super().parse_args(ctx, args)
+        if apart and any(_PAIR.match(ctx.params.get(name) or "") for name in ("json_to", "tenant_id")):
+            raise WrongUse("--json takes the word after it for its FILE", "write --json last, or --json=FILE")
+        return rest
 
 
 @click.group()
@@ -26,7 +40,7 @@ def tenant() -> None:
 
 
 @tenant.command(cls=JsonCommand)
-@click.argument("tenant_id", metavar="ID")
+@tenant_argument("ID")
 @click.option("--servicedesk-url", required=True, help="The desk's address, without /api/v3.")
 @click.option(
     "--servicedesk-key-file",
@@ -47,7 +61,7 @@ def create(
     settings: tuple[str, ...],
     agreed_by: str | None,
     reason: str,
-    json_to: str | None,
+    json_to: JsonTo,
 ) -> int:
     """Make the tenant ID with its desk. Shows the webhook secret, once, and where webhooks go."""
     from infra.ops.cli.database import operator, operator_pool
@@ -57,7 +71,8 @@ def create(
     from sinks.postgres.tenants import Change, NewTenant
 
     around, output = Surroundings.find(), Output(json_to)
-    credential = read_credential(servicedesk_key_file, servicedesk_form)
+    local = around.variables.get("TICKETSTREAM_LOCAL") == "1"
+    credential = read_credential(servicedesk_key_file, servicedesk_form, local=local)
     new = NewTenant(tenant_id, servicedesk_url, credential, servicedesk_form, pairs(settings))
 
     async def make() -> Created:
@@ -80,7 +95,7 @@ def create(
 
 @tenant.command("list", cls=JsonCommand)
 @json_option
-def list_(json_to: str | None) -> int:
+def list_(json_to: JsonTo) -> int:
     """All tenants."""
     output = Output(json_to)
     tenants: list[TenantSettings] = _with_store(lambda store: store.list())
@@ -99,9 +114,9 @@ def list_(json_to: str | None) -> int:
 
 
 @tenant.command(cls=JsonCommand)
-@click.argument("tenant_id", metavar="ID")
+@tenant_argument("ID")
 @json_option
-def show(tenant_id: str, json_to: str | None) -> int:
+def show(tenant_id: str, json_to: JsonTo) -> int:
     """The settings of the tenant ID, and where its webhooks go. Never its secrets."""
     from infra.ops.cli.running import run_async
     from infra.ops.cli.surroundings import Surroundings
@@ -119,13 +134,13 @@ def show(tenant_id: str, json_to: str | None) -> int:
     return 0
 
 
-@tenant.command("set", cls=JsonCommand)
-@click.argument("tenant_id", metavar="ID")
+@tenant.command("set", cls=SetCommand)
+@tenant_argument("ID")
 @click.argument("settings", nargs=-1, required=True, metavar="NAME=VALUE …")
 @click.option("--agreed-by", help="Who agreed to an outside model, for external_model=true.")
 @_REASON
 @json_option
-def set_(tenant_id: str, settings: tuple[str, ...], agreed_by: str | None, reason: str, json_to: str | None) -> int:
+def set_(tenant_id: str, settings: tuple[str, ...], agreed_by: str | None, reason: str, json_to: JsonTo) -> int:
     """Change settings of the tenant ID; effective everywhere within seconds, and audited.
 
     external_model=true lets ticket text, masked, leave for an outside language model: say who agreed with --agreed-by, and why
@@ -151,38 +166,57 @@ def set_(tenant_id: str, settings: tuple[str, ...], agreed_by: str | None, reaso
 
 
 @tenant.command(cls=JsonCommand)
-@click.argument("tenant_id", metavar="ID")
+@tenant_argument("ID")
 @_REASON
 @json_option
-def enable(tenant_id: str, reason: str, json_to: str | None) -> int:
+def enable(tenant_id: str, reason: str, json_to: JsonTo) -> int:
     """Take the tenant's webhooks again, and go on with what is in flight."""
     return _enable(tenant_id, True, reason, Output(json_to))
 
 
 @tenant.command(cls=JsonCommand)
-@click.argument("tenant_id", metavar="ID")
+@tenant_argument("ID")
 @_REASON
 @json_option
-def disable(tenant_id: str, reason: str, json_to: str | None) -> int:
+def disable(tenant_id: str, reason: str, json_to: JsonTo) -> int:
     """Refuse the tenant's webhooks, and hold what is in flight."""
     return _enable(tenant_id, False, reason, Output(json_to))
 
 
-def read_credential(file: Path, form: str) -> str:
-    """The desk's key, checked in form. Raises WrongUse."""
-    text = file.read_text(encoding="utf-8").strip()
-    if not text:
-        raise WrongUse(f"{file} is empty", "put the desk's key into it")
-    if form == "onprem":
-        return text
+def read_credential(file: Path, form: str, *, local: bool = False) -> str:
+    """The desk's key, checked as the deliver stage reads it. `local` allows an accounts_url without TLS. Raises WrongUse, which
+    tells nothing of what the file holds."""
+    from sinks.servicedesk.addresses import AddressPolicy
+    from sinks.servicedesk.authentication import MAX_CREDENTIAL_CHARS, BadCredential, check_credential
+    from sinks.servicedesk.types import DeskForm
+
+    text, cloud = _text_of(file).strip(), form == DeskForm.CLOUD
+    if not cloud and text.startswith("{"):
+        raise WrongUse(f"{file} holds JSON", "that is for --servicedesk-form cloud; on premises it is the key alone")
     try:
-        given = json.loads(text)
-        missing = [name for name in CLOUD_FIELDS if not isinstance(given.get(name), str) or not given[name]]
-    except (ValueError, AttributeError):
-        missing = list(CLOUD_FIELDS)
-    if missing:
-        raise WrongUse(f"{file} lacks {', '.join(missing)}", f"for the cloud it is JSON with {', '.join(CLOUD_FIELDS)}")
+        check_credential(DeskForm(form), text, AddressPolicy(local=local))
+    except BadCredential as error:
+        if cloud:
+            what, _, cure = str(error).partition("; ")
+            raise WrongUse(f"{file}: {what}", cure or "give the address of Zoho's accounts server") from None
+        needed = f"one line of printable ASCII without blanks, at most {MAX_CREDENTIAL_CHARS} characters"
+        raise WrongUse(f"{file} does not hold {needed}", "put the desk's key into it, and nothing else") from None
     return text
+
+
+def _text_of(file: Path) -> str:
+    with file.open("rb") as opened:
+        content = opened.read(MAX_CREDENTIAL_BYTES + 1)
+    if not content.strip():
+        raise WrongUse(f"{file} is empty", "put the desk's key into it")
+    if len(content) > MAX_CREDENTIAL_BYTES:
+        raise WrongUse(
+            f"{file} has more than {MAX_CREDENTIAL_BYTES} bytes", "put the desk's key into it, and nothing else"
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise WrongUse(f"{file} is no text", "put the desk's key into it, as text in UTF-8") from None
 
 
 def _show_created(output: Output, created: Created) -> None:
@@ -191,7 +225,8 @@ def _show_created(output: Output, created: Created) -> None:
     output.say(f"webhook url     {created.webhook_url}")
     output.say(f"webhook secret  {created.secret.whsec}")
     output.say(f"the same raw    {created.secret.raw}   (for Deluge, whose keys are text)")
-    output.say("The secret is shown only now. Try it: ticketstream webhook send " + settings.tenant_id + " --sample")
+    output.say("The secret is shown only now; the edge knows it within 5 s.")
+    output.say(f"Then try it: ticketstream webhook send {settings.tenant_id} --sample")
 
 
 def _enable(tenant_id: str, enabled: bool, reason: str, output: Output) -> int:

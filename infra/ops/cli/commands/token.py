@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from infra.ops.cli.confirmation import confirm
 from infra.ops.cli.failure import Failure, WrongUse
-from infra.ops.cli.output import JsonCommand, Output, json_option
+from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
+from infra.ops.cli.tenant_argument import tenant_argument
+
+if TYPE_CHECKING:
+    from infra.runtime.postgres.pool import Pool
+    from sinks.postgres.tokens import TokenRow
 
 SCOPES = ("feedback:write", "feedback:read")
 
@@ -19,7 +25,7 @@ def token() -> None:
 
 
 @token.command(cls=JsonCommand)
-@click.argument("tenant_id", metavar="TENANT")
+@tenant_argument()
 @click.option(
     "--scope", "scopes", multiple=True, help=f"May be given several times; {' and '.join(SCOPES)} by default."
 )
@@ -27,9 +33,7 @@ def token() -> None:
 @click.option("--days", type=click.IntRange(1, 3650), help="Ends after so many days; never by default.")
 @click.option("--reason", default="", help="For the audit log.")
 @json_option
-def create(
-    tenant_id: str, scopes: tuple[str, ...], name: str, days: int | None, reason: str, json_to: str | None
-) -> int:
+def create(tenant_id: str, scopes: tuple[str, ...], name: str, days: int | None, reason: str, json_to: JsonTo) -> int:
     """Make a token for TENANT. It is shown once."""
     import asyncpg
 
@@ -60,12 +64,11 @@ def create(
 
 
 @token.command("list", cls=JsonCommand)
-@click.argument("tenant_id", metavar="TENANT")
+@tenant_argument()
 @json_option
-def list_(tenant_id: str, json_to: str | None) -> int:
+def list_(tenant_id: str, json_to: JsonTo) -> int:
     """TENANT's tokens, without the tokens themselves."""
-    rows = _with_tokens(lambda tokens: tokens.list(tenant_id))
-    output = Output(json_to)
+    rows, output = _with_pool(lambda pool: _listed(pool, tenant_id)), Output(json_to)
     names = ("token_id", "name", "scopes", "created_at", "created_by", "expires_at", "revoked_at")
     listed = [{name: _plain(getattr(row, name)) for name in names} for row in rows]
     columns = ("token_id", "name", "scopes", "expires_at", "revoked_at")
@@ -79,17 +82,17 @@ def list_(tenant_id: str, json_to: str | None) -> int:
 
 
 @token.command(cls=JsonCommand)
-@click.argument("tenant_id", metavar="TENANT")
+@tenant_argument()
 @click.argument("token_id")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option("--reason", default="", help="For the audit log.")
 @json_option
-def revoke(tenant_id: str, token_id: str, yes: bool, reason: str, json_to: str | None) -> int:
+def revoke(tenant_id: str, token_id: str, yes: bool, reason: str, json_to: JsonTo) -> int:
     """End a token of TENANT, everywhere within 5 s."""
     from infra.ops.cli.database import operator
 
     if not yes:
-        click.confirm(f"End the token {token_id} of {tenant_id}?", abort=True, err=True)
+        confirm(f"End the token {token_id} of {tenant_id}?")
     if not _with_tokens(lambda tokens: tokens.revoke(tenant_id, token_id, who=operator(), reason=reason)):
         raise Failure(f"{tenant_id} has no token {token_id}", f"see: ticketstream token list {tenant_id}")
     output = Output(json_to)
@@ -97,16 +100,31 @@ def revoke(tenant_id: str, token_id: str, yes: bool, reason: str, json_to: str |
     return 0
 
 
+async def _listed(pool: Pool, tenant_id: str) -> list[TokenRow]:
+    """Raises WrongUse where there is no such tenant."""
+    from infra.ops.cli.tenancy import refuse_unknown
+    from sinks.postgres.tokens import ApiTokens
+
+    await refuse_unknown(pool, tenant_id)
+    return await ApiTokens(pool).list(tenant_id)
+
+
 def _with_tokens(work: Any) -> Any:
     """The result of `work(ApiTokens)` under the operator's role."""
+    from sinks.postgres.tokens import ApiTokens
+
+    return _with_pool(lambda pool: work(ApiTokens(pool)))
+
+
+def _with_pool(work: Any) -> Any:
+    """The result of `work(Pool)` under the operator's role."""
     from infra.ops.cli.database import operator_pool
     from infra.ops.cli.running import run_async
     from infra.ops.cli.surroundings import Surroundings
-    from sinks.postgres.tokens import ApiTokens
 
     async def run() -> Any:
         async with operator_pool(Surroundings.find()) as pool:
-            return await work(ApiTokens(pool))
+            return await work(pool)
 
     return run_async(run)
 

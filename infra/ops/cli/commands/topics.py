@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from infra.ops.cli.failure import FAILED, Failure
-from infra.ops.cli.output import JsonCommand, Output, json_option
+from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
 
 @click.group()
@@ -20,9 +20,9 @@ def topics() -> None:
 @click.option("--partitions", type=click.IntRange(1, 10_000), help="Grow every topic to this many (64 when new).")
 @click.option("--single-node", is_flag=True, help="One copy of everything, for trials on one broker.")
 @json_option
-def ensure(partitions: int | None, single_node: bool, json_to: str | None) -> int:
+def ensure(partitions: int | None, single_node: bool, json_to: JsonTo) -> int:
     """Create what is missing, grow what is small, correct settings, name what only you can put right."""
-    from infra.ops.cli.kafka_reader import client_config
+    from infra.ops.cli.kafka_reader import client_config, kafka_variables_checked
     from infra.ops.cli.surroundings import Surroundings
     from infra.runtime.kafka.topics import TopicsError, ensure_topics
 
@@ -30,7 +30,8 @@ def ensure(partitions: int | None, single_node: bool, json_to: str | None) -> in
     around.need("KAFKA_BOOTSTRAP_SERVERS")
     config, prefix = client_config(dict(around.variables)), around.topic_prefix
     try:
-        report = asyncio.run(ensure_topics(config, prefix=prefix, partitions=partitions, single_node=single_node))
+        with kafka_variables_checked():
+            report = asyncio.run(ensure_topics(config, prefix=prefix, partitions=partitions, single_node=single_node))
     except TopicsError as error:
         raise Failure("topics", str(error)) from None
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infra.ops.cli.failure import FAILED, Failure, WrongUse
-from infra.ops.cli.output import JsonCommand, Output, json_option
+from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
+from infra.ops.cli.tenant_argument import tenant_argument
 
 if TYPE_CHECKING:
     from infra.ops.cli.surroundings import Surroundings
@@ -25,7 +26,7 @@ def webhook() -> None:
 
 
 @webhook.command(cls=JsonCommand)
-@click.argument("tenant_id", metavar="TENANT")
+@tenant_argument()
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--sample", is_flag=True, help="Send a made-up ticket instead of a file.")
 @click.option("--url", help="The whole address; the local edge, or TICKETSTREAM_PUBLIC_URL, by default.")
@@ -43,7 +44,7 @@ def send(
     url: str | None,
     secret_file: Path | None,
     webhook_id: str | None,
-    json_to: str | None,
+    json_to: JsonTo,
 ) -> int:
     """Sign FILE (or a --sample) for TENANT as its desk would, send it, and say in words what the answer means."""
     if sample == (file is not None):
@@ -52,10 +53,10 @@ def send(
     from infra.ops.cli.webhook_request import new_webhook_id
 
     around, output = Surroundings.find(), Output(json_to)
+    address, identifier = url or around.webhook_url(tenant_id), webhook_id or new_webhook_id()
+    key = _key(around, tenant_id, secret_file)
     body = file.read_bytes() if file else _sample(around, tenant_id, output)
-    identifier = webhook_id or new_webhook_id()
-    address = url or around.webhook_url(tenant_id)
-    answer = _send(address, _key(around, tenant_id, secret_file), identifier, body)
+    answer = _send(address, key, identifier, body)
     return _tell(output, answer, address=address, webhook_id=identifier)
 
 
@@ -70,7 +71,7 @@ def _sample(around: Surroundings, tenant_id: str, output: Output) -> bytes:
     request = run_async(lambda: at_the_desk(simulator, tenant_id)) if simulator else None
     if request is None:
         request = sample_request(f"SAMPLE-{secrets.token_hex(3).upper()}")
-        output.say(f"No desk here has ticket {request['id']}: its note will be dropped, as ticket_deleted.\n")
+        output.say(f"Ticket {request['id']} is made up: unless {tenant_id}'s desk has it, no note will come.\n")
     else:
         output.say(f"Ticket {request['id']} is now at {tenant_id}'s desk.\n")
     return body_of(request)
@@ -82,7 +83,7 @@ def _key(around: Surroundings, tenant_id: str, secret_file: Path | None) -> byte
     from infra.ops.cli.webhook_request import key_of
     from ingest.verifier import BadSecret
 
-    given = secret_file.read_text(encoding="utf-8") if secret_file else os.environ.get(SECRET_VARIABLE)
+    given = secret_file.read_text("utf-8", "replace") if secret_file else os.environ.get(SECRET_VARIABLE)
     where = str(secret_file or SECRET_VARIABLE)
     if not given:
         return run_async(lambda: current_webhook_secret(around, tenant_id))

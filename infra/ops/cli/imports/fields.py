@@ -14,6 +14,7 @@ Row = TypeVar("Row")
 
 MAX_SHORT = 500
 MAX_LONG_BYTES = 64 * 1024
+FIRST_YEAR, LAST_YEAR = 1970, 2200
 
 
 class RowError(ValueError):
@@ -36,9 +37,7 @@ def optional(record: Record, name: str, *, longest: int = MAX_SHORT) -> str | No
         return None
     if not isinstance(value, str):
         raise RowError(f"{name} must be text")
-    value = value.strip()
-    if "\0" in value:
-        raise RowError(f"{name} holds a NUL character")
+    value = _storable(name, value.strip())
     if len(value) > longest:
         raise RowError(f"{name} has {len(value)} characters, at most {longest} are allowed")
     return value or None
@@ -47,7 +46,7 @@ def optional(record: Record, name: str, *, longest: int = MAX_SHORT) -> str | No
 def text(record: Record, name: str) -> str:
     """A long text; at most 64 KiB of UTF-8."""
     value = required(record, name, longest=MAX_LONG_BYTES)
-    if len(value.encode("utf-8", "replace")) > MAX_LONG_BYTES:
+    if len(value.encode()) > MAX_LONG_BYTES:
         raise RowError(f"{name} is longer than {MAX_LONG_BYTES} bytes")
     return value
 
@@ -58,14 +57,14 @@ def words(record: Record, name: str) -> tuple[str, ...]:
     if isinstance(value, list):
         if not all(isinstance(one, str) for one in value):
             raise RowError(f"{name} must be a list of texts")
-        parts = value
+        parts = [_storable(name, one) for one in value]
     else:
         parts = (optional(record, name, longest=4000) or "").split(",")
     return tuple(part.strip() for part in parts if part.strip())
 
 
 def time(record: Record, name: str) -> datetime | None:
-    """RFC 3339, or without a zone, which then is UTC."""
+    """RFC 3339, or without a zone, which then is UTC; from 1970 to 2200."""
     value = optional(record, name)
     if value is None:
         return None
@@ -73,18 +72,33 @@ def time(record: Record, name: str) -> datetime | None:
         at = datetime.fromisoformat(value)
     except ValueError:
         raise RowError(f"{name} is not a time such as 2026-05-04T08:12:00Z") from None
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise RowError(f"{name} is in the year {at.year}, it must be from {FIRST_YEAR} to {LAST_YEAR}")
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 def network(record: Record, name: str) -> str:
-    """An IP address, or a network in CIDR notation."""
+    """An IP address, or a network in CIDR notation; without a zone, which means something on one machine only."""
     value = required(record, name)
+    if "%" in value:
+        raise RowError(f"{name} {value!r} has a zone; leave out the % and what follows")
     try:
         if "/" in value:
             return str(ipaddress.ip_network(value, strict=True))
         return str(ipaddress.ip_address(value))
     except ValueError:
         raise RowError(f"{name} {value!r} is neither an IP address nor a network such as 10.20.0.0/24") from None
+
+
+def _storable(name: str, value: str) -> str:
+    """The text, if PostgreSQL can hold it."""
+    if "\0" in value:
+        raise RowError(f"{name} holds a NUL character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise RowError(f"{name} holds half a surrogate pair, which is no character") from None
+    return value
 
 
 def collect(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import stat
 import sys
 from base64 import b64decode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -145,10 +147,48 @@ async def test_a_token_is_shown_once_and_ends_when_revoked(ticketstream: Command
     assert made["token"].startswith("tst_") and made["scopes"] == ["feedback:read"]
     listed = await ticketstream("token", "list", tenant_id, "--json")
     assert made["token"] not in listed.out and listed.value["tokens"][0]["token_id"] == made["token_id"]
-    assert (await ticketstream("token", "revoke", tenant_id, made["token_id"])).code != 0  # nobody there to say yes
+    assert (await ticketstream("token", "revoke", tenant_id, made["token_id"])).code == 2  # nobody there to say yes
     assert (await ticketstream("token", "revoke", tenant_id, made["token_id"], "--yes", "--json")).value["revoked"]
     assert (await ticketstream("token", "create", tenant_id, "--scope", "everything")).code == 2
     assert (await ticketstream("token", "create", "no-such-tenant")).code == 1
+
+
+async def test_a_secret_without_a_place_to_go_is_not_made(ticketstream: CommandLine, tmp_path: Path) -> None:
+    nowhere, here = str(tmp_path / "no-such-folder" / "made.json"), tmp_path / "made.json"
+    tenant_id = (await new_tenant(ticketstream, tmp_path))["tenant_id"]
+    desk = ("--servicedesk-url", "https://desk.example.com", "--servicedesk-key-file", str(tmp_path / "desk.key"))
+    assert (await ticketstream("tenant", "create", f"{tenant_id}-b", *desk, "--json", nowhere)).code == 2
+    assert (await ticketstream("tenant", "show", f"{tenant_id}-b")).code == 1, "nothing was made"
+    assert (await ticketstream("token", "create", tenant_id, "--json", nowhere)).code == 2
+    assert (await ticketstream("token", "list", tenant_id, "--json")).value["tokens"] == []
+    made = await ticketstream("tenant", "create", f"{tenant_id}-b", *desk, "--json", str(here))
+    assert made.code == 0 and "the edge knows it within 5 s" in made.out
+    assert stat.S_IMODE(here.stat().st_mode) == 0o600
+    assert json.loads(here.read_text())["webhook_secret"] in made.out
+
+
+@pytest.mark.parametrize(
+    "words", [("token", "list"), ("tail", "--seconds", "1", "--tenant"), ("dead-letters", "list", "--tenant")]
+)
+async def test_an_unknown_tenant_is_told(ticketstream: CommandLine, tmp_path: Path, words: tuple[str, ...]) -> None:
+    ran = await ticketstream(*words, "nobody")
+    assert ran.code == 2 and ran.err == "there is no tenant nobody: see: ticketstream tenant list\n"
+    known = (await new_tenant(ticketstream, tmp_path))["tenant_id"]
+    assert (await ticketstream(*words, known)).code == 0
+
+
+@pytest.mark.parametrize("words", [("tail", "--seconds", "1", "--tenant"), ("dead-letters", "list", "--tenant")])
+async def test_kafka_alone_is_enough_to_read_topics(ticketstream: CommandLine, words: tuple[str, ...]) -> None:
+    named = {name: value for name, value in ticketstream.environment.items() if not name.startswith("DATABASE_URL")}
+    for environment in (named, {**named, "DATABASE_URL_OPERATOR": "postgresql://nobody@127.0.0.1:1/none"}):
+        assert (await CommandLine(environment)(*words, "nobody")).code == 0
+
+
+async def test_a_database_without_tables_says_how_to_get_them(ticketstream: CommandLine, postgres: Database) -> None:
+    """The database `postgres` of the same server has none."""
+    dsn = urlsplit(postgres.dsns["operator"])._replace(path="/postgres").geturl()
+    ran = await CommandLine({**ticketstream.environment, "DATABASE_URL_OPERATOR": dsn})("tenant", "list")
+    assert ran.code == 1 and "run: ticketstream database migrate" in ran.err
 
 
 async def test_keys_are_made_private_and_published_with_a_head_start(ticketstream: CommandLine, tmp_path: Path) -> None:
@@ -187,3 +227,18 @@ async def test_topics_that_are_right_stay_as_they_are(ticketstream: CommandLine)
 async def test_listing_dead_letters_and_following_notes_ends(ticketstream: CommandLine) -> None:
     assert isinstance((await ticketstream("dead-letters", "list", "--json")).value["dead_letters"], list)
     assert (await ticketstream("tail", "--from-beginning", "--seconds", "1")).code == 0
+
+
+async def test_ctrl_c_ends_following_the_notes_well(ticketstream: CommandLine) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, "tail", stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        env=ticketstream.environment,
+    )  # fmt: skip
+    assert process.stderr is not None
+    try:
+        assert b"until Ctrl-C" in await asyncio.wait_for(process.stderr.readline(), 60)
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()

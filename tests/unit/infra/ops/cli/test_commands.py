@@ -8,9 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 
-from infra.ops.cli.main import COMMANDS, run
+from infra.ops.cli.main import COMMANDS, run, ticketstream
 
 SUBCOMMANDS = [
     ("topics", "ensure"),
@@ -37,6 +38,16 @@ def no_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_every_command_explains_itself(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*words, "--help"]) == 0
     assert "Usage:" in capsys.readouterr().out
+
+
+def test_the_help_names_the_commands_without_json(capsys: pytest.CaptureFixture[str]) -> None:
+    context = click.Context(ticketstream)
+    commands = {name: ticketstream.get_command(context, name) for name in COMMANDS}
+    alone = {name: command for name, command in commands.items() if command and not isinstance(command, click.Group)}
+    without = [name for name, command in alone.items() if not any("--json" in param.opts for param in command.params)]
+    assert run(["--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"{', '.join(without[:-1])} and {without[-1]} have no --json" in told
 
 
 @pytest.mark.parametrize(

@@ -55,14 +55,15 @@ class TestInventory:
             "A4,fw4,10.20.0.1/16,subnet,,,,",  # line 6: host bits set
             "A1,fw5,10.20.0.5,firewall,,,,",  # line 7: the id of line 2
             "A6,fw6,10.20.0.6,,,,,",  # line 8
+            "A7,fw7,fe80::1%eth0,firewall,,,,",  # line 9
         ]
         file.write_text(HEADER + "\n".join(rows) + "\n")
         with pytest.raises(BadRows) as error:
             read_devices(file)
         found = bad_lines(error)
-        assert sorted(found) == [4, 5, 6, 7, 8]
+        assert sorted(found) == [4, 5, 6, 7, 8, 9]
         assert "address '10.20.0.256'" in found[4] and "4 columns" in found[5]
-        assert "twice, first at inventory.csv:2" in found[7] and "kind is empty" in found[8]
+        assert "twice, first at inventory.csv:2" in found[7] and "kind is empty" in found[8] and "zone" in found[9]
         assert "inventory.csv:4: " in str(error.value) and "nothing was imported" in str(error.value)
 
     def test_a_file_that_is_not_utf_8_is_refused_with_its_line(self, tmp_path: Path) -> None:
@@ -122,6 +123,23 @@ class TestHistory:
             "not JSON" in found[2] and "resolution" in found[4] and "ticket_id" in found[5] and "created_at" in found[6]
         )
 
+    def test_what_postgresql_cannot_hold_is_named_by_line(self, tmp_path: Path) -> None:
+        file = tmp_path / "history.jsonl"
+        rows = [
+            solved(subject="half \ud800 a pair"),
+            solved(ticket_id="2", description="half \udc00 a pair"),
+            solved(ticket_id="3", requester={"name": "\ud800"}),
+            solved(ticket_id="4", created_at="0001-01-01T00:00:00+14:00"),
+            solved(ticket_id="5", solved_at="9999-12-31T23:59:59-14:00"),
+            solved(ticket_id="6", created_at="1970-01-01T00:00:00Z", solved_at="2200-12-31T00:00:00Z"),
+        ]
+        file.write_text("\n".join(rows))
+        with pytest.raises(BadRows) as error:
+            read_solved_tickets(file)
+        found = bad_lines(error)
+        assert sorted(found) == [1, 2, 3, 4, 5]
+        assert "subject" in found[1] and "surrogate" in found[2] and "1970 to 2200" in found[4]
+
     def test_a_line_separator_inside_a_text_ends_no_line(self, tmp_path: Path) -> None:
         file = tmp_path / "history.jsonl"
         file.write_text(
@@ -155,6 +173,16 @@ class TestKnowledge:
         with pytest.raises(BadRows) as error:
             read_articles(tmp_path)
         assert [(Path(row.file).name, row.line) for row in error.value.rows] == [("a.md", 1), ("b.md", 4), ("c.md", 1)]
+
+    @pytest.mark.parametrize("keyword", ["zero \0 byte", "half \ud800 a pair"])
+    @pytest.mark.parametrize("listed", [True, False])
+    def test_keywords_are_text_that_postgresql_can_hold(self, tmp_path: Path, keyword: str, listed: bool) -> None:
+        file = tmp_path / "articles.jsonl"
+        article = {"id": "KB-1", "title": "t", "body": "b", "keywords": ["fine", keyword] if listed else keyword}
+        file.write_text(json.dumps(article))
+        with pytest.raises(BadRows) as error:
+            read_articles(file)
+        assert "keywords" in bad_lines(error)[1]
 
     def test_a_folder_without_articles_is_wrong_use(self, tmp_path: Path) -> None:
         with pytest.raises(WrongUse):

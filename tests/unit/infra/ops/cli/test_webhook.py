@@ -57,6 +57,11 @@ def test_a_403_names_the_clock_first_when_the_clocks_are_apart() -> None:
     assert "clock" not in meaning_of(403, seconds_off=0.4).check[0]
 
 
+@pytest.mark.parametrize(("status", "told"), [(403, "within 5 s"), (422, '{"request": '), (422, '{"ticket_id": ')])
+def test_a_hint_names_what_it_may_be(status: int, told: str) -> None:
+    assert told in "\n".join(meaning_of(status).check)
+
+
 @pytest.fixture(name="edge")
 async def choosy_edge() -> AsyncIterator[TestServer]:
     async def answer(request: web.Request) -> web.Response:
