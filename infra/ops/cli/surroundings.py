@@ -89,7 +89,7 @@ class Surroundings:
         """Stands before every topic's name. Raises WrongUse for what Kafka takes in no name."""
         prefix = self.variables.get(TOPIC_PREFIX, "")
         if not _PREFIX.fullmatch(prefix):
-            raise WrongUse(f"{TOPIC_PREFIX} can't begin a topic's name", "use at most 100 of A-Z a-z 0-9 . _ -")
+            raise WrongUse(f"{TOPIC_PREFIX} can't begin a topic's name", "use at most 60 of A-Z a-z 0-9 . _ -")
         return prefix
 
     def _local(self) -> Mapping[str, str]:

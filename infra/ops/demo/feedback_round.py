@@ -32,7 +32,7 @@ class FeedbackRound:
 
 async def feedback_round(stage: Stage, act: Act, watch: Watch) -> FeedbackRound:
     """One answer with a bearer token, one through the link in another note of the same tenant. Raises Failure when refused."""
-    notes = _two_notes(watch.delivered)
+    notes = two_notes(watch.delivered)
     if len(notes) < GIVEN:
         return FeedbackRound(0, None)
     first, second = notes
@@ -54,14 +54,19 @@ async def feedback_round(stage: Stage, act: Act, watch: Watch) -> FeedbackRound:
     return FeedbackRound(GIVEN, max(found, key=lambda one: one.total) if len(found) >= GIVEN else None)
 
 
-def _two_notes(delivered: list[EnhancementDelivered]) -> list[EnhancementDelivered]:
-    """Of one tenant, the first that has two."""
+def two_notes(delivered: list[EnhancementDelivered]) -> list[EnhancementDelivered]:
+    """Of one tenant, the first by name that has two: the same in every run, whoever's note comes first."""
     by_tenant: dict[str, list[EnhancementDelivered]] = {}
     for event in delivered:
         if event.outcome is DeliveryOutcome.POSTED:
             by_tenant.setdefault(event.tenant_id, []).append(event)
     return next(
-        (sorted(notes, key=lambda n: n.ticket_id)[:GIVEN] for notes in by_tenant.values() if len(notes) >= GIVEN), []
+        (
+            sorted(notes, key=lambda n: n.ticket_id)[:GIVEN]
+            for _, notes in sorted(by_tenant.items())
+            if len(notes) >= GIVEN
+        ),
+        [],
     )
 
 

@@ -20,6 +20,7 @@ from infra.ops.cli.running import run_async
 from infra.ops.cli.surroundings import Surroundings
 from infra.ops.demo.act import Act, play
 from infra.ops.demo.feedback_round import FeedbackRound, feedback_round
+from infra.ops.demo.held import HeldLane, held_lanes, where_the_lost_are
 from infra.ops.demo.memory import Memory
 from infra.ops.demo.report import as_object, show_counts, show_feedback, show_next, show_note
 from infra.ops.demo.setting_up import Stage, bring_data, set_up, wait_until_known
@@ -46,6 +47,7 @@ class _Played:
     act: Act
     tally: Tally
     feedback: FeedbackRound
+    held: tuple[HeldLane, ...]
 
 
 def run_demo(options: DemoOptions, output: Output) -> int:
@@ -65,6 +67,9 @@ async def _run(options: DemoOptions, output: Output) -> int:
         output.say(f"Done in {took['total']:.1f} s, of which {took['stack']:.1f} s were for the stack.")
         for line in played.tally.unexpected:
             output.say(f"WRONG  {line}")
+        if played.tally.counts["lost"] > 0:
+            for line in where_the_lost_are(played.held, options.state_dir):
+                output.say(line)
         if options.keep:
             output.say("Everything goes on running. Ctrl-C stops it.")
             await _until_signal()
@@ -90,8 +95,10 @@ async def _play(options: DemoOptions, output: Output) -> _Played:
         act = await play(stage, tenants, watch, output)
         feedback = await feedback_round(stage, act, watch)
         # Only now, so that a note written twice a little later is counted too.
-        counted = tally(await act.seen_now(stage, watch), [tenant.tenant_id for tenant in tenants])
-        return _Played(act, counted, feedback)
+        names = [tenant.tenant_id for tenant in tenants]
+        counted = tally(await act.seen_now(stage, watch), names)
+        held = await held_lanes(pool, names) if counted.counts["lost"] > 0 else []
+        return _Played(act, counted, feedback, tuple(held))
 
 
 async def _bring_all_data(stage: Stage, tenants: Sequence[DemoTenant], say: Tell) -> None:
@@ -135,7 +142,15 @@ async def running_stack(options: DemoOptions, say: Tell) -> AsyncIterator[None]:
     """The stack of the state folder: the one that runs there, else one for the demo. Raises Failure with the cure."""
     from infra.ops.local.kafka import BrokerFailed, DownloadFailed, MissingTool
     from infra.ops.local.postgres import PostgresFailed
-    from infra.ops.local.stack import LocalStack, NoStack, StackFailed, StackOptions, StateDirInUse, read_endpoints
+    from infra.ops.local.stack import (
+        LocalStack,
+        NoStack,
+        StackFailed,
+        StackOptions,
+        StateDirInUse,
+        WrongSetting,
+        read_endpoints,
+    )
     from infra.ops.local.stack.options import WantedPorts
     from infra.runtime.kafka.topics import TopicsError
     from sinks.postgres.migrate import MigrationError
@@ -153,7 +168,7 @@ async def running_stack(options: DemoOptions, say: Tell) -> AsyncIterator[None]:
     stack = LocalStack(StackOptions(state_dir=options.state_dir, ports=ports), tell=say)
     try:
         await stack.start()
-    except (MissingTool, StateDirInUse) as error:
+    except (MissingTool, StateDirInUse, WrongSetting) as error:
         raise WrongUse("the local stack", str(error)) from None
     except (StackFailed, DownloadFailed, BrokerFailed, PostgresFailed, TopicsError, MigrationError) as error:
         raise Failure("the local stack did not start", str(error)) from None

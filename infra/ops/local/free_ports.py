@@ -28,8 +28,3 @@ def free_ports(count: int) -> list[int]:
     finally:
         for probe in probes:
             probe.close()
-
-
-def wanted_or_free(wanted: int) -> int:
-    """`wanted`, or a free port when it is taken or 0."""
-    return wanted if wanted and is_free(wanted) else free_ports(1)[0]

@@ -20,7 +20,8 @@ from infra.ops.cli.output import JsonCommand
 def up(state_dir: Path | None, free_ports: bool) -> int:
     """Start Kafka, PostgreSQL, a desk simulator and all services; Ctrl-C stops them, the next `up` finds their data.
 
-    KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL point it at real ones instead.
+    KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL point it at real ones instead, TICKETSTREAM_INGEST_PORT names the edge's port. Ports
+    are those of the last time where they are free.
     """
     from infra.ops.cli.surroundings import state_dir as folder
     from infra.ops.local.stack import StackOptions, WantedPorts, run_up

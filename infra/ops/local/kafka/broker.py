@@ -74,7 +74,7 @@ class KafkaBroker:
             return
         java = await asyncio.to_thread(find_java)
         jars = await asyncio.to_thread(find_jars, self.jars)
-        await asyncio.to_thread(self._stop_left_behind)
+        await asyncio.to_thread(self.stop_left_behind)
         ports = self._choose_ports()
         java_command = [java, *self.java_options, f"-Dlog4j2.configurationFile={self.state_dir / 'log4j2.properties'}"]
         java_command += ["-cp", f"{jars}/*"]
@@ -105,6 +105,21 @@ class KafkaBroker:
             self._process.kill()
         self._process.wait(10)
         (self.state_dir / "broker.pid").unlink(missing_ok=True)
+
+    def stop_left_behind(self) -> None:
+        """A broker of a stack that was killed may still be flushing; two on the same data would refuse to start.
+        Blocking; `start` does it, too."""
+        file = self.state_dir / "broker.pid"
+        with suppress(OSError, ValueError, psutil.Error, psutil.TimeoutExpired):
+            left = psutil.Process(int(file.read_text()))
+            if any(str(self.state_dir / "server.properties") == part for part in left.cmdline()):
+                left.terminate()
+                try:
+                    left.wait(STOP_SECONDS)
+                except psutil.TimeoutExpired:
+                    left.kill()
+                    left.wait(10)
+        file.unlink(missing_ok=True)
 
     def _choose_ports(self) -> BrokerPorts:
         client, controller = free_ports(2)
@@ -171,20 +186,6 @@ class KafkaBroker:
             leaders = [p.leader for topic in metadata.topics.values() for p in topic.partitions.values()]
             return bool(metadata.brokers) and -1 not in leaders
         return False
-
-    def _stop_left_behind(self) -> None:
-        """A broker of a stack that was killed may still be flushing; two on the same data would refuse to start."""
-        file = self.state_dir / "broker.pid"
-        with suppress(OSError, ValueError, psutil.Error, psutil.TimeoutExpired):
-            left = psutil.Process(int(file.read_text()))
-            if any(str(self.state_dir / "server.properties") == part for part in left.cmdline()):
-                left.terminate()
-                try:
-                    left.wait(STOP_SECONDS)
-                except psutil.TimeoutExpired:
-                    left.kill()
-                    left.wait(10)
-        file.unlink(missing_ok=True)
 
 
 def new_cluster_id(random_bytes: Callable[[int], bytes] = os.urandom) -> str:

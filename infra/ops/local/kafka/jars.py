@@ -37,8 +37,8 @@ def cache_folder() -> Path:
 def find_java() -> str:
     """The path of a Java that can run Kafka: `$JAVA_HOME/bin/java`, else the one on the PATH. Raises MissingTool."""
     install = (
-        f"Install Java {OLDEST_JAVA} or newer (Debian, Ubuntu: apt-get install openjdk-17-jre-headless; macOS: brew install "
-        f"openjdk@17), {INSTEAD}."
+        f"Install Java {OLDEST_JAVA} or later (Debian, Ubuntu: apt-get install default-jre-headless; macOS: brew install openjdk), "
+        f"{INSTEAD}."
     )
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")

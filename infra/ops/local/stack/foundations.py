@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from infra.ops.local.free_ports import wanted_or_free
+from confluent_kafka import KafkaException
+from pydantic import ValidationError
+
 from infra.ops.local.kafka import BrokerFailed, KafkaBroker
 from infra.ops.local.postgres import EmbeddedPostgres, PostgresFailed
 from infra.ops.local.stack.database import DATABASE
+from infra.ops.local.stack.errors import WrongSetting
 from infra.ops.local.stack.options import StackOptions
+from infra.ops.local.stack.ports import StackPorts, Tell
 from infra.ops.local.stack.service import Backoff
 from infra.runtime.kafka.client_settings import KafkaClient, KafkaSettings
 from infra.runtime.kafka.topics import EnsureReport, check_partition_counts, ensure_topics
 
 WATCH_SECONDS = 0.5
-Tell = Callable[[str], None]
+KAFKA = "kafka"
 
 
 class _Server(Protocol):
@@ -32,8 +36,8 @@ class _Server(Protocol):
 class Foundations:
     """`kafka` and `database` (the migrator's DSN) are known once started."""
 
-    def __init__(self, options: StackOptions, tell: Tell) -> None:
-        self._options, self._tell = options, tell
+    def __init__(self, options: StackOptions, ports: StackPorts, tell: Tell) -> None:
+        self._options, self._ports, self._tell = options, ports, tell
         self._own: dict[str, _Server] = {}
         self._watches: list[asyncio.Task[None]] = []
         self.broker: KafkaBroker | None = None
@@ -42,11 +46,15 @@ class Foundations:
         self.database = options.environment.get("DATABASE_URL", "")
 
     async def start(self) -> None:
-        """Raises MissingTool, DownloadFailed, BrokerFailed or PostgresFailed; what was started is then still to be stopped."""
+        """Raises WrongSetting, MissingTool, DownloadFailed, BrokerFailed or PostgresFailed; what was started is then still to be
+        stopped."""
         state = self._options.state_dir
-        if not self.kafka:
-            port = choose_port("Kafka", self._options.ports.kafka, self._tell)
-            self.broker = KafkaBroker(state / "kafka", port)
+        if self.kafka:
+            self.kafka_client()  # for what is wrong in its settings, before anything is started
+        else:
+            self.broker = KafkaBroker(state / KAFKA)
+            await asyncio.to_thread(self.broker.stop_left_behind)  # one that was left behind has the port
+            self.broker.port = self._ports.choose(KAFKA, self._options.ports.kafka, what="Kafka")
             self._own["Kafka"] = self.broker
         if not self.database:
             self.postgres = EmbeddedPostgres(state / "postgres")
@@ -62,17 +70,24 @@ class Foundations:
         self._watches = [asyncio.create_task(self._keep_running(name, s)) for name, s in self._own.items()]
 
     async def ensure_topics(self) -> int:
-        """Makes the topics on an own broker; on a named one only checks them. Returns the number of partitions."""
+        """Makes the topics on an own broker; on a named one only checks them. Returns the number of partitions. Raises TopicsError,
+        and WrongSetting for settings that the client refuses."""
         prefix, client = self._options.topic_prefix, self.kafka_client()
         if self.broker is None:
-            return await check_partition_counts(client, prefix)
+            try:
+                return await check_partition_counts(client, prefix)
+            except KafkaException as error:
+                raise WrongSetting(
+                    f"Kafka's client refuses the KAFKA_ variables ({_words(error)}). Correct them; .env.example says what each "
+                    "is for."
+                ) from error
         asked = self._options.partitions
         report = await ensure_topics(client, prefix=prefix, partitions=asked, single_node=True)
         self._report(report)
         return report.partitions
 
     def kafka_client(self) -> dict[str, Any]:
-        """librdkafka's settings for this Kafka."""
+        """librdkafka's settings for this Kafka. Raises WrongSetting."""
         if self.broker is not None:
             return {"bootstrap.servers": self.kafka}
         named = {
@@ -80,7 +95,10 @@ class Foundations:
             for name, value in self._options.environment.items()
             if name.startswith("KAFKA_") and value
         }
-        return KafkaClient(KafkaSettings(**_known(named))).librdkafka()
+        try:
+            return KafkaClient(KafkaSettings(**_known(named))).librdkafka()
+        except ValidationError as error:
+            raise WrongSetting("\n".join(_wrong(item) for item in error.errors(include_input=False))) from None
 
     async def stop(self) -> None:
         """Stops what is its own. Safe to call twice."""
@@ -128,16 +146,18 @@ class Foundations:
             self._tell(str(problem))
 
 
-def choose_port(what: str, wanted: int, tell: Tell) -> int:
-    """`wanted` if it is free; otherwise a free one, and it is told which."""
-    port = wanted_or_free(wanted)
-    if wanted and port != wanted:
-        tell(f"Port {wanted} is taken: {what} listens on {port}")
-    return port
-
-
 def _known(named: Mapping[str, str]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if name in KafkaSettings.model_fields}
+
+
+def _wrong(item: Mapping[str, Any]) -> str:
+    """One of pydantic's findings, without the value, which may be secret."""
+    variable = f"KAFKA_{str(item['loc'][0]).upper()}"
+    return f"{variable}: {item['msg']}. Correct it; .env.example says what it is for."
+
+
+def _words(error: KafkaException) -> str:
+    return str(error.args[0].str())
 
 
 def private_folder(path: Path) -> Path:

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from infra.ops.local.stack.errors import WrongSetting
+from infra.ops.local.stack.ports import HIGHEST
+
 DEFAULT_STATE_DIR = Path(".state")
+INGEST_PORT = "TICKETSTREAM_INGEST_PORT"
 
 
 @dataclass(frozen=True, slots=True)
 class WantedPorts:
-    """Ports to listen on if they are free; 0 takes any free one."""
+    """Ports to listen on at the first start, if they are free; 0 takes any free one. Later starts take the same again."""
 
     ingest: int = 8080
     kafka: int = 9092
@@ -37,3 +41,20 @@ class StackOptions:
     @property
     def topic_prefix(self) -> str:
         return self.environment.get("TICKETSTREAM_TOPIC_PREFIX", "")
+
+    def check(self) -> None:
+        """Raises WrongSetting for what can be known to be wrong before anything is started."""
+        _ = self.named_ingest_port
+
+    @property
+    def named_ingest_port(self) -> int | None:
+        """What TICKETSTREAM_INGEST_PORT says; None where it isn't set. Raises WrongSetting."""
+        text = self.environment.get(INGEST_PORT, "").strip()
+        if not text:
+            return None
+        if not (text.isascii() and text.isdigit() and int(text) <= HIGHEST):
+            raise WrongSetting(
+                f"{INGEST_PORT}: {text!r} is no port. Give a number up to {HIGHEST} (0 takes any free one), or unset it for "
+                f"{WantedPorts().ingest}."
+            )
+        return int(text)

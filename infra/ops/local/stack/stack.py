@@ -8,11 +8,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from infra.ops.local.stack.database import OPERATOR, prepare_database, publish_keys, service_dsns, signing_key_files
+from infra.ops.local.stack.database import (
+    OPERATOR,
+    has_own_roles,
+    operator_pool,
+    prepare_database,
+    publish_keys,
+    service_dsns,
+    signing_key_files,
+)
+from infra.ops.local.stack.desks import move_desks
 from infra.ops.local.stack.endpoints import FILE, Endpoints
-from infra.ops.local.stack.foundations import Foundations, Tell, choose_port, private_folder
+from infra.ops.local.stack.errors import StackFailed, WrongSetting
+from infra.ops.local.stack.foundations import KAFKA, Foundations, private_folder
 from infra.ops.local.stack.lock import StateDirLock
 from infra.ops.local.stack.options import StackOptions
+from infra.ops.local.stack.ports import StackPorts, Tell
 from infra.ops.local.stack.readiness import ServicesNotReady, addresses, wait_until_ready
 from infra.ops.local.stack.secrets import LocalSecrets
 from infra.ops.local.stack.service import ServiceEvent, ServiceSpec, ServiceState
@@ -20,11 +31,9 @@ from infra.ops.local.stack.services import INGEST, SIMULATOR, Site, service_grou
 from infra.ops.local.stack.supervisor import Supervisor
 
 FOLLOW_SECONDS = 0.5
+PRIVATE = ("logs", "run", "secrets", KAFKA, SIMULATOR)
+"""Folders of the state folder. PostgreSQL closes its own."""
 Groups = Callable[[Site], Sequence[Sequence[ServiceSpec]]]
-
-
-class StackFailed(Exception):
-    """The stack could not start; the message says why and what to do. Nothing of it is left running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,8 @@ class LocalStack:
         self.state_dir = options.state_dir.absolute()
         self.endpoints = Endpoints()
         self._lock = StateDirLock(self.state_dir)
-        self.foundations = Foundations(options, tell)
+        self._ports = StackPorts(self.state_dir, tell)
+        self.foundations = Foundations(options, self._ports, tell)
         self.supervisor = Supervisor(self.state_dir / "logs", on_event=self._on_event)
         self._follow: asyncio.Task[None] | None = None
         self._stopping = False
@@ -52,16 +62,23 @@ class LocalStack:
     async def start(self) -> None:
         """Returns when every service is ready and `endpoints.json` is written.
 
-        Raises StateDirInUse, MissingTool, DownloadFailed, and StackFailed for a service that isn't ready, with the end of its
-        log. Other errors come from Kafka, PostgreSQL and the migrations. Nothing is left running after any of them.
+        Raises StateDirInUse, WrongSetting, MissingTool, DownloadFailed, and StackFailed for a service that isn't ready, with the
+        end of its log. Other errors come from Kafka, PostgreSQL and the migrations. Nothing is left running after any of them.
         """
-        self.state_dir.mkdir(parents=True, exist_ok=True)
-        self._lock.acquire()
+        self.options.check()
+        try:
+            self.state_dir.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except OSError as error:
+            raise WrongSetting(
+                f"{self.state_dir} can't be the state folder ({error.strerror}). Name one that you may write to with "
+                "TICKETSTREAM_STATE_DIR or --state-dir."
+            ) from error
         try:
             await self._start()
         except BaseException as error:
             await self.stop()
-            _raise_first(error)
+            self._raise_first(error)
 
     async def stop(self) -> None:
         """Services, then PostgreSQL and Kafka. Safe to call twice, and after a start that failed."""
@@ -89,13 +106,15 @@ class LocalStack:
 
     async def _start(self) -> None:
         (self.state_dir / FILE).unlink(missing_ok=True)
-        for name in ("logs", "run", "secrets"):
+        for name in PRIVATE:
             private_folder(self.state_dir / name)
+        self._ports.load()
         secrets = LocalSecrets(self.state_dir / "secrets")
         await self.foundations.start()
         await self.foundations.ensure_topics()
         await self._prepare_database(secrets)
         site = self._site(secrets)
+        await self._move_in(site)
         groups = self._groups(site)
         specs = tuple(itertools.chain.from_iterable(groups))
         for group in groups:
@@ -111,19 +130,32 @@ class LocalStack:
         applied = await prepare_database(self.foundations.database, secrets, self.options.environment)
         if applied:
             self._tell(f"{len(applied)} migrations applied")
-        operator = service_dsns(self.foundations.database, secrets, self.options.environment)[OPERATOR]
-        await publish_keys(operator, signing_key_files(secrets))
+
+    async def _move_in(self, site: Site) -> None:
+        """What the database must know of this start before a service does: the signing keys, and where the desks are now."""
+        environment, moved = self.options.environment, self._ports.moved(SIMULATOR)
+        async with operator_pool(site.databases[OPERATOR], environment) as pool:
+            await publish_keys(pool, signing_key_files(site.secrets))
+            if moved and has_own_roles(environment):
+                before, now = moved
+                tenants = await move_desks(pool, before=before, now=now)
+                if tenants:
+                    self._tell(
+                        f"The desk simulator moved from port {before} to {now}, and with it {', '.join(tenants)}"
+                    )
+        self._ports.save()
 
     def _site(self, secrets: LocalSecrets) -> Site:
-        database = self.foundations.database
+        database, wanted, named = self.foundations.database, self.options.ports, self.options.named_ingest_port
+        ingest = wanted.ingest if named is None else named
         return Site(
             state_dir=self.state_dir,
             inherited=self.options.environment,
             kafka=self.foundations.kafka,
             databases=service_dsns(database, secrets, self.options.environment),
             secrets=secrets,
-            ingest_port=choose_port(INGEST, self.options.ports.ingest, self._tell),
-            servicedesk_port=choose_port("the desk simulator", self.options.ports.servicedesk, self._tell),
+            ingest_port=self._ports.choose(INGEST, ingest, named=bool(named)),
+            servicedesk_port=self._ports.choose(SIMULATOR, wanted.servicedesk, what="the desk simulator"),
         )
 
     def _publish(self, running: _Running) -> None:
@@ -159,9 +191,15 @@ class LocalStack:
             log = self.supervisor.log(event.name)
             self._tell(f"The end of {log.path}:\n{log.tail()}")
 
-
-def _raise_first(error: BaseException) -> None:
-    """Of errors of things that were started together, the first: a person wants one cause."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    raise error
+    def _raise_first(self, error: BaseException) -> None:
+        """Of errors of things that were started together, the first: a person wants one cause."""
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, OSError):
+            told = error.strerror or str(error) or type(error).__name__
+            where = f": {error.filename}" if error.filename else ""
+            raise StackFailed(
+                f"{told}{where}. Check that {self.state_dir} may be written to and has space left, or name another folder with "
+                "TICKETSTREAM_STATE_DIR."
+            ) from error
+        raise error

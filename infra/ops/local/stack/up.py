@@ -8,25 +8,25 @@ import sys
 import time
 
 import asyncpg
-from pydantic import ValidationError
 
 from infra.ops.local.kafka import BrokerFailed, DownloadFailed, MissingTool
 from infra.ops.local.postgres import PostgresFailed
 from infra.ops.local.stack.endpoints import Endpoints
+from infra.ops.local.stack.errors import StackFailed, WrongSetting
 from infra.ops.local.stack.lock import StateDirInUse
 from infra.ops.local.stack.options import StackOptions
 from infra.ops.local.stack.services import service_groups
-from infra.ops.local.stack.stack import Groups, LocalStack, StackFailed
+from infra.ops.local.stack.stack import Groups, LocalStack
 from infra.runtime.kafka.topics import TopicsError
 from sinks.postgres.migrate import MigrationError
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
-_EXPECTED = (StackFailed, DownloadFailed, BrokerFailed, PostgresFailed, TopicsError, MigrationError, OSError)
+_EXPECTED = (StackFailed, DownloadFailed, BrokerFailed, PostgresFailed, TopicsError, MigrationError)
 
 
 def run_up(options: StackOptions, *, groups: Groups = service_groups) -> int:
     """Runs a stack until SIGINT or SIGTERM; a second signal kills it. Progress goes to stderr. Returns the exit code: 2 when a
-    tool is missing or the state folder is in use, 1 when the stack could not start."""
+    tool is missing, the state folder is in use or a setting is wrong, 1 when the stack could not start."""
     return asyncio.run(_run(options, groups))
 
 
@@ -74,14 +74,14 @@ def _outcome(starting: asyncio.Future[None]) -> int | None:
     error = starting.exception()
     if error is None:
         return None
-    if isinstance(error, MissingTool | StateDirInUse | ValidationError):
+    if isinstance(error, MissingTool | StateDirInUse | WrongSetting):
         _tell(str(error))
         return WRONG_USE
     if isinstance(error, _EXPECTED):
         _tell(str(error))
         return FAILED
     if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
-        _tell(f"PostgreSQL: {error}. Check DATABASE_URL.")
+        _tell(f"PostgreSQL: {error}. See postgres/postgres.log in the state folder.")
         return FAILED
     raise error
 

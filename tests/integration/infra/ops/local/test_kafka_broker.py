@@ -132,7 +132,9 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_without_java_it_says_what_to_install(tools: Path) -> None:
-    with pytest.raises(MissingTool, match=r"no java on the PATH.*Install Java 17.*KAFKA_BOOTSTRAP_SERVERS") as error:
+    with pytest.raises(
+        MissingTool, match=r"no java on the PATH.*Install Java 17 or later.*default-jre-headless.*KAFKA_B"
+    ) as error:
         find_java()
     assert error.value.tool == "java"
 
@@ -142,6 +144,13 @@ def test_a_java_that_is_too_old_is_named_with_its_version(tools: Path) -> None:
 
     with pytest.raises(MissingTool, match=r"needs Java 17, and .*/java is version 8"):
         find_java()
+
+
+@pytest.mark.parametrize("version", ["17.0.15", "21.0.4", "25", "26-ea"])
+def test_java_17_and_every_later_one_will_do(tools: Path, version: str) -> None:
+    program(tools, "java", f"echo 'openjdk version \"{version}\" 2025-04-15' >&2")
+
+    assert find_java() == str(tools / "java")
 
 
 def test_a_java_home_that_is_empty_is_named(tools: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import stat
 import sys
 import tempfile
@@ -20,6 +21,7 @@ import orjson
 import pytest
 
 from infra.ops.local.free_ports import LOOPBACK, free_ports
+from infra.ops.local.postgres import EmbeddedPostgres
 from infra.ops.local.stack import (
     LocalStack,
     NoStack,
@@ -27,15 +29,17 @@ from infra.ops.local.stack import (
     StackOptions,
     StateDirInUse,
     WantedPorts,
+    WrongSetting,
     operator_environment,
     read_endpoints,
 )
-from infra.ops.local.stack.database import as_role
+from infra.ops.local.stack.database import DATABASE, as_role, service_dsns
 from infra.ops.local.stack.secrets import LocalSecrets
 from infra.ops.local.stack.service import ServiceSpec
 from infra.ops.local.stack.services import Site, environment, service_groups
 from infra.runtime.kafka.topics import check_partition_counts
 from schemas.topics import Stage
+from sinks.postgres.migrate import migrate
 
 TINY_SERVICE = """
 import http.server, json, os, pathlib
@@ -81,6 +85,18 @@ def state_dir() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture
+async def fresh_database() -> AsyncIterator[str]:
+    """The migrator's DSN of a PostgreSQL that nobody has used yet."""
+    folder = Path(tempfile.mkdtemp(prefix="ts-pg-"))
+    server = EmbeddedPostgres(folder)
+    await server.start()
+    await server.ensure_database(DATABASE)
+    yield server.dsn(database=DATABASE)
+    await server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="module")
 async def told() -> list[str]:
     return []
@@ -97,6 +113,17 @@ async def stack(kafka: str, told: list[str]) -> AsyncIterator[LocalStack]:
     yield stack
     await stack.stop()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def servers_of(stack: LocalStack) -> dict[str, str]:
+    """The variables that name this stack's servers."""
+    return {"KAFKA_BOOTSTRAP_SERVERS": str(stack.endpoints.kafka), "DATABASE_URL": str(stack.endpoints.postgres)}
+
+
+def dsns_of(stack: LocalStack) -> dict[str, str]:
+    """The variables that name this stack's database for each service."""
+    found = service_dsns(str(stack.endpoints.postgres), LocalSecrets(stack.state_dir / "secrets"), {})
+    return {f"DATABASE_URL_{service.upper()}": dsn for service, dsn in found.items()}
 
 
 async def surroundings_of(stack: LocalStack, service: str) -> dict[str, str]:
@@ -154,6 +181,11 @@ async def test_secrets_and_addresses_are_for_their_owner_only(stack: LocalStack)
     assert len(files) > 10
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     assert stat.S_IMODE((stack.state_dir / "secrets").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("name", ["kafka", "servicedesk", "logs", "run", "postgres/data"])
+async def test_what_holds_tickets_or_tokens_is_closed_to_others(stack: LocalStack, name: str) -> None:
+    assert stat.S_IMODE((stack.state_dir / name).stat().st_mode) == 0o700
 
 
 async def test_a_second_stack_on_the_same_folder_is_refused_and_harms_nothing(stack: LocalStack) -> None:
@@ -226,10 +258,8 @@ async def test_the_next_stack_finds_the_data_and_the_secrets(kafka: str, state_d
 
 
 async def test_servers_that_settings_name_are_used_and_left_alone(stack: LocalStack, state_dir: Path) -> None:
-    named = {"KAFKA_BOOTSTRAP_SERVERS": str(stack.endpoints.kafka), "DATABASE_URL": str(stack.endpoints.postgres)}
-    named |= {f"DATABASE_URL_{name.upper()}": "postgresql://by-hand/db" for name in ("ingest", "enrich")}
-    operator = operator_environment(stack.state_dir, {})["DATABASE_URL_OPERATOR"]
-    named |= {"DATABASE_URL_OPERATOR": operator}
+    by_hand = {f"DATABASE_URL_{name.upper()}": "postgresql://by-hand/db" for name in ("ingest", "enrich")}
+    named = servers_of(stack) | dsns_of(stack) | by_hand
     options = StackOptions(state_dir, WantedPorts.any_free(), environment={**clean_environment(), **named})
     sites: list[Site] = []
 
@@ -247,13 +277,125 @@ async def test_servers_that_settings_name_are_used_and_left_alone(stack: LocalSt
     assert stack.foundations.broker.running
 
 
+async def test_a_database_that_another_stack_works_on_is_left_as_it_was(stack: LocalStack, state_dir: Path) -> None:
+    options = StackOptions(state_dir, WantedPorts.any_free(), environment=clean_environment() | servers_of(stack))
+
+    with pytest.raises(
+        WrongSetting, match=r"another stack works.*Nothing was changed\. Set .*TICKETSTREAM_LINK_KEYS"
+    ) as raised:
+        await LocalStack(options, groups=lambda _: []).start()
+
+    assert "DATABASE_URL_INGEST" in str(raised.value) and "DATABASE_URL_OPERATOR" in str(raised.value)
+    for dsn in dsns_of(stack).values():
+        await (await asyncpg.connect(dsn)).close()
+
+
+async def test_one_role_that_is_not_named_is_not_taken_from_another_stack(stack: LocalStack, state_dir: Path) -> None:
+    named = servers_of(stack) | dsns_of(stack) | {"DATABASE_URL_DELIVER": ""}
+    options = StackOptions(state_dir, WantedPorts.any_free(), environment=clean_environment() | named)
+
+    with pytest.raises(WrongSetting, match=r"passwords of ticketstream_deliver\. .* Set DATABASE_URL_DELIVER, and"):
+        await LocalStack(options, groups=lambda _: []).start()
+
+    await (await asyncpg.connect(dsns_of(stack)["DATABASE_URL_DELIVER"])).close()
+
+
+async def test_a_fresh_server_becomes_the_stacks_own_and_is_found_again(
+    stack: LocalStack, fresh_database: str, state_dir: Path
+) -> None:
+    await migrate(fresh_database)  # as `database migrate` does it: roles, and no passwords
+    named = servers_of(stack) | {"DATABASE_URL": fresh_database}
+    options = StackOptions(state_dir, WantedPorts.any_free(), environment=clean_environment() | named)
+
+    for _ in range(2):
+        async with LocalStack(options, groups=lambda _: []):
+            operator = operator_environment(state_dir, {})["DATABASE_URL_OPERATOR"]
+            await (await asyncpg.connect(operator)).close()
+
+
+async def base_urls(dsn: str) -> dict[str, str]:
+    connection = await asyncpg.connect(dsn)
+    rows = await connection.fetch("SELECT tenant_id, servicedesk_base_url FROM tenant_configs")
+    await connection.close()
+    return {row["tenant_id"]: row["servicedesk_base_url"] for row in rows}
+
+
+async def test_the_ports_stay_and_tenants_follow_the_simulator_when_its_port_is_taken(
+    stack: LocalStack, fresh_database: str, state_dir: Path
+) -> None:
+    named = servers_of(stack) | {"DATABASE_URL": fresh_database}
+    options = StackOptions(state_dir, WantedPorts.any_free(), environment=clean_environment() | named)
+    told, sites = list[str](), list[Site]()
+
+    def no_services(site: Site) -> list[list[ServiceSpec]]:
+        sites.append(site)
+        return []
+
+    (state_dir / "servicedesk").mkdir()
+    (state_dir / "servicedesk").chmod(0o755)  # as an earlier version left it
+    for _ in range(2):
+        async with LocalStack(options, groups=no_services):
+            pass
+    assert (sites[0].ingest_port, sites[0].servicedesk_port) == (sites[1].ingest_port, sites[1].servicedesk_port)
+    assert stat.S_IMODE((state_dir / "servicedesk").stat().st_mode) == 0o700
+
+    before = sites[0].servicedesk_port
+    connection = await asyncpg.connect(fresh_database)
+    await connection.execute(
+        "INSERT INTO tenant_configs (tenant_id, partition, servicedesk_base_url) VALUES ('here', 1, $1), ('away', 2, $2)",
+        f"http://{LOOPBACK}:{before}/here",
+        f"https://desk.example:{before}",
+    )
+    await connection.close()
+    with socket.create_server((LOOPBACK, before)):
+        async with LocalStack(options, tell=told.append, groups=no_services):
+            now = sites[2].servicedesk_port
+
+    assert f"Port {before} is taken: the desk simulator listens on {now}" in told
+    assert f"The desk simulator moved from port {before} to {now}, and with it here" in told
+    found = {"here": f"http://{LOOPBACK}:{now}/here", "away": f"https://desk.example:{before}"}
+    assert await base_urls(fresh_database) == found
+
+
+async def test_tenants_of_a_database_that_is_not_its_own_are_not_moved(stack: LocalStack, state_dir: Path) -> None:
+    options = StackOptions(
+        state_dir, WantedPorts.any_free(), environment=clean_environment() | servers_of(stack) | dsns_of(stack)
+    )
+    (state_dir / "run").mkdir()
+    postgres = str(stack.endpoints.postgres)
+    with socket.create_server((LOOPBACK, 0)) as other:
+        port = int(other.getsockname()[1])
+        (state_dir / "run" / "ports.json").write_text(f'{{"servicedesk": {port}}}')
+        connection = await asyncpg.connect(postgres)
+        await connection.execute(
+            "INSERT INTO tenant_configs (tenant_id, partition, servicedesk_base_url) VALUES ('theirs', 1, $1)",
+            f"http://{LOOPBACK}:{port}/theirs",
+        )
+        await connection.close()
+        async with LocalStack(options, groups=lambda _: []):
+            pass
+
+    assert await base_urls(postgres) == {"theirs": f"http://{LOOPBACK}:{port}/theirs"}
+
+
+async def test_the_edge_gets_the_port_that_a_variable_names(stack: LocalStack, state_dir: Path) -> None:
+    (port,) = free_ports(1)
+    named = servers_of(stack) | dsns_of(stack) | {"TICKETSTREAM_INGEST_PORT": str(port)}
+    options = StackOptions(state_dir, WantedPorts.any_free(), environment=clean_environment() | named)
+    sites: list[Site] = []
+
+    def no_services(site: Site) -> list[list[ServiceSpec]]:
+        sites.append(site)
+        return []
+
+    async with LocalStack(options, groups=no_services):
+        assert environment(sites[0], "ingest")["TICKETSTREAM_INGEST_PORT"] == str(port)
+
+
 async def test_a_service_that_refuses_its_settings_stops_the_start_with_its_log(
     stack: LocalStack, state_dir: Path
 ) -> None:
-    named = {"KAFKA_BOOTSTRAP_SERVERS": str(stack.endpoints.kafka), "DATABASE_URL": str(stack.endpoints.postgres)}
-    named |= operator_environment(stack.state_dir, named)
-    for name, dsn in ((stage.value, "postgresql://x/y") for stage in Stage):
-        named[f"DATABASE_URL_{name.upper()}"] = dsn
+    named = servers_of(stack) | dsns_of(stack)
     refusing = (sys.executable, "-c", "import sys; print('TICKETSTREAM_X: is not set. Set it.'); sys.exit(2)")
     options = StackOptions(state_dir, WantedPorts.any_free(), environment={**clean_environment(), **named})
     failing = LocalStack(options, groups=lambda _: [[ServiceSpec("enrich", refusing, {}, health_url="http://x")]])
@@ -267,7 +409,7 @@ async def test_a_service_that_refuses_its_settings_stops_the_start_with_its_log(
 
 async def test_a_port_that_is_taken_is_replaced_and_told(stack: LocalStack, state_dir: Path) -> None:
     taken = int(str(stack.endpoints.kafka).rpartition(":")[2])
-    named = {"KAFKA_BOOTSTRAP_SERVERS": str(stack.endpoints.kafka), "DATABASE_URL": str(stack.endpoints.postgres)}
+    named = servers_of(stack) | dsns_of(stack)
     ports, told, sites = WantedPorts(ingest=taken, servicedesk=free_ports(1)[0]), list[str](), list[Site]()
     options = StackOptions(state_dir, ports, environment={**clean_environment(), **named})
 

@@ -138,3 +138,28 @@ def test_a_missing_java_exits_2_and_says_what_to_install(state_dir: Path) -> Non
     assert "Install Java 17" in up.told
     assert "Traceback" not in up.told
     assert not processes_of(state_dir)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "cure"),
+    [
+        ("KAFKA_SECURITY_PROTOCOL", "PLAIN", "KAFKA_SECURITY_PROTOCOL: "),
+        ("TICKETSTREAM_INGEST_PORT", "http", "Give a number up to 65535"),
+    ],
+)
+def test_a_wrong_setting_exits_2_with_one_line(state_dir: Path, variable: str, value: str, cure: str) -> None:
+    up = Up(state_dir, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1", **{variable: value})
+
+    assert up.process.wait(30) == 2
+    (line,) = up.told.splitlines()
+    assert cure in line and "https://" not in line
+
+
+def test_a_state_folder_that_is_a_file_exits_2_and_says_what_to_do(state_dir: Path) -> None:
+    (state_dir / "file").touch()
+
+    up = Up(state_dir / "file")
+
+    assert up.process.wait(30) == 2
+    (line,) = up.told.splitlines()
+    assert "can't be the state folder" in line and "TICKETSTREAM_STATE_DIR" in line
