@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from infra.ops.local.stack.secrets import LocalSecrets
@@ -19,6 +20,7 @@ RINGS: Mapping[str, tuple[str, ...]] = {
 }
 ALL_RINGS = ("webhook_keys", "credential_keys", "link_keys")
 MODEL_SECRETS = ("OPENROUTER_API_KEY",)
+MODEL_PACKAGE = "litellm"
 _PRIVATE = frozenset(
     {
         "TICKETSTREAM_SIGNING_KEY_FILE",
@@ -85,9 +87,14 @@ def environment(site: Site, service: str) -> dict[str, str]:
         result[f"TICKETSTREAM_{name.upper()}"] = site.ring(name)
     if service == INGEST:
         result["TICKETSTREAM_INGEST_PORT"] = str(site.ingest_port)
-    if service == Stage.SYNTHESIZE.value:
+    if service == Stage.SYNTHESIZE.value and not model_without_package(site.inherited):
         result |= {name: site.inherited[name] for name in MODEL_SECRETS if name in site.inherited}
     return result
+
+
+def model_without_package(inherited: Mapping[str, str]) -> bool:
+    """Whether a model's key is there but not what it takes to call a model: then the stack goes on with the built-in writer."""
+    return any(inherited.get(name) for name in MODEL_SECRETS) and find_spec(MODEL_PACKAGE) is None
 
 
 def ports_file(state_dir: Path, service: str) -> Path:

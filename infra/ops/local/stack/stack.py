@@ -27,7 +27,7 @@ from infra.ops.local.stack.ports import StackPorts, Tell
 from infra.ops.local.stack.readiness import ServicesNotReady, addresses, wait_until_ready
 from infra.ops.local.stack.secrets import LocalSecrets
 from infra.ops.local.stack.service import ServiceEvent, ServiceSpec, ServiceState
-from infra.ops.local.stack.services import INGEST, SIMULATOR, Site, service_groups
+from infra.ops.local.stack.services import INGEST, SIMULATOR, Site, model_without_package, service_groups
 from infra.ops.local.stack.supervisor import Supervisor
 
 FOLLOW_SECONDS = 0.5
@@ -115,6 +115,8 @@ class LocalStack:
         await self._prepare_database(secrets)
         site = self._site(secrets)
         await self._move_in(site)
+        if model_without_package(site.inherited):
+            self._tell("OPENROUTER_API_KEY is left aside: a model needs pip install -c constraints.txt -e '.[model]'")
         groups = self._groups(site)
         specs = tuple(itertools.chain.from_iterable(groups))
         for group in groups:

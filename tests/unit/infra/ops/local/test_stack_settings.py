@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.ops.local.stack import LocalStack, StackFailed, StackOptions, WrongSetting
+from infra.ops.local.stack import LocalStack, StackFailed, StackOptions, WrongSetting, services
 from infra.ops.local.stack.database import operator_pool, prepare_database
 from infra.ops.local.stack.secrets import LocalSecrets
 
@@ -71,3 +71,11 @@ async def test_kafka_settings_that_only_its_client_refuses_are_said_as_such(tmp_
 
     with pytest.raises(WrongSetting, match=r"Kafka's client refuses the KAFKA_ variables .*Correct them"):
         await LocalStack(StackOptions(tmp_path, environment=environment)).start()
+
+
+def test_a_models_key_that_nobody_could_use_is_left_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = {"OPENROUTER_API_KEY": "sk-or-some-key"}
+    assert not services.model_without_package({})
+    assert not services.model_without_package(key)
+    monkeypatch.setattr(services, "MODEL_PACKAGE", "no_such_package")
+    assert services.model_without_package(key)
