@@ -98,10 +98,10 @@ class NoteSink(Protocol):
         """Add a note to a ticket, at most once for a given `note.marker`, never shown to the requester.
 
         Returns `Posted(note_id)` also when a note with that marker is already there: it is looked for first, unless the caller
-        knows that it can't be there (`first_try`, or it has just looked). `Refused` means that this call wrote nothing; an earlier one may have.
-        `Unknown` means that the desk may have written it (timeout, connection reset, 5xx): call again after `SETTLE_TIME`,
-        and look first. Cancelling leaves the state `Unknown`. Two calls for one marker at the same time are the caller's to
-        prevent. Source: ServiceDesk Plus REST v3 has no idempotency key.
+        knows that it can't be there (`first_try`, or it has just looked). `Refused` means that this call wrote nothing; an earlier
+        one may have. `Unknown` means that the desk may have written it (timeout, connection reset, 5xx): call again after
+        `SETTLE_TIME`, and look first. Cancelling leaves the state `Unknown`. Two calls for one marker at the same time are the
+        caller's to prevent. Source: ServiceDesk Plus REST v3 has no idempotency key.
         """
 
     async def find(self, ticket: TicketRef, marker: str) -> Posted | NotFound | Refused:
