@@ -11,9 +11,10 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from infra.runtime.clock import from_milliseconds
 from ingest.html_text import cut_to_bytes, to_text
 from ingest.json_text import storable
+from schemas.ids import is_desk_id
+from schemas.times import from_milliseconds
 
 Fields = dict[str, Any]
 
@@ -21,10 +22,6 @@ MAX_SUBJECT = 1000
 MAX_NAME = 500
 MAX_RESOLUTION_BYTES = 32 * 1024
 
-NO_TICKET_IDS = frozenset({".", ".."})
-"""They would fit the pattern, but stand for other places in a desk's URL."""
-
-_TICKET_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 _LATEST_MS = 253_402_300_799_000
 
@@ -45,7 +42,7 @@ def ticket_id(fields: Fields, field: str) -> str:
     """A number or a text of `[A-Za-z0-9._-]{1,64}`."""
     value = fields.get(field)
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not _TICKET_ID.fullmatch(text) or text in NO_TICKET_IDS:
+    if not isinstance(text, str) or not is_desk_id(text):
         raise _wrong(fields, field, "must be 1-64 characters of A-Z a-z 0-9 . _ -")
     return text
 

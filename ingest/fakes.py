@@ -9,6 +9,7 @@ from typing import Any
 
 from infra.runtime.kafka.producer import PublishError
 from infra.runtime.keys.directory import ServiceKey
+from infra.runtime.stream.fakes import Published
 from ingest.ports import FeedbackQuery, TenantAccess, TenantRow, TenantSnapshot
 from schemas.topics import Topic
 
@@ -49,14 +50,6 @@ class FakeTenantSource:
             raise ConnectionError("PostgreSQL is away")
         self.loads += 1
         return TenantSnapshot(tuple(self.rows), self.changes_in)
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    event: Any
-    topic: Topic
-    partition: int
-    traceparent: str | None
 
 
 class FakePublisher:

@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ingest.answers import Refused, wrong_field
-from ingest.desk_values import NO_TICKET_IDS
 from ingest.json_text import WHOLE_DOCUMENT, storable
 from schemas.events import FeedbackType
+from schemas.ids import is_desk_id
 
 MAX_COMMENT = 4000
 MAX_NAME = 200
@@ -26,7 +26,7 @@ Name = Annotated[str | None, Field(max_length=MAX_NAME), BeforeValidator(_clean)
 
 
 def _no_path(ticket_id: str) -> str:
-    if ticket_id in NO_TICKET_IDS:
+    if not is_desk_id(ticket_id):
         raise ValueError("is no ticket's id")
     return ticket_id
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from base64 import b64encode
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any
 
 from aiohttp import web
 
@@ -15,7 +12,6 @@ from infra.runtime.keys.directory import ServiceKey
 from infra.runtime.telemetry.logs import get_logger
 from ingest.answers import json_answer, unavailable
 from ingest.ports import KeySource
-from schemas.envelope import rfc3339
 
 log = get_logger(__name__)
 
@@ -38,7 +34,7 @@ class KeysRoute:
                 await self._refresh()
         if self._keys is None:
             raise unavailable("the keys can't be read now", "keys_unavailable")
-        return json_answer({"keys": [_as_json(key) for key in self._keys]})
+        return json_answer({"keys": [key.as_json() for key in self._keys]})
 
     async def _refresh(self) -> None:
         self._asked_at = self._monotonic()
@@ -49,19 +45,3 @@ class KeysRoute:
             log.warning("Keys not refreshed", error=f"{type(error).__name__}: {error}")
             if self._keys is None:
                 self._asked_at = None
-
-
-def _as_json(key: ServiceKey) -> dict[str, Any]:
-    return {
-        "key_id": key.key_id,
-        "service": key.service,
-        "topics": list(key.topics),
-        "public_key": b64encode(key.public_key).decode(),
-        "not_before": rfc3339(key.not_before),
-        "not_after": _time(key.not_after),
-        "revoked_at": _time(key.revoked_at),
-    }
-
-
-def _time(at: datetime | None) -> str | None:
-    return rfc3339(at) if at else None

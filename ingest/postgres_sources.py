@@ -13,7 +13,7 @@ from infra.runtime.postgres.availability import PostgresUnavailable
 from infra.runtime.postgres.pool import Pool, open_pool_when_ready
 from infra.runtime.postgres.tenant import connection
 from ingest.ports import FeedbackQuery, TenantRow, TenantSnapshot, Token
-from schemas.envelope import rfc3339
+from schemas.times import rfc3339
 from sinks.postgres.feedback import Feedback, FeedbackFilter
 from sinks.postgres.service_keys import ServiceKeys
 from sinks.postgres.tokens import ApiTokens

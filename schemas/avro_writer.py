@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
+
+from schemas.times import to_milliseconds
 
 Write = Callable[[bytearray, Any], None]
 """Appends one value."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST = 2**63 - 1
 _pack_double = struct.Struct("<d").pack
 
@@ -135,9 +136,7 @@ def _bytes(out: bytearray, data: bytes) -> None:
 
 
 def _time(out: bytearray, time: datetime) -> None:
-    """Whole milliseconds, cut, so that no time is written that hasn't come yet. One without a zone is a TypeError."""
-    since = time - _EPOCH
-    _long(out, (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000)
+    _long(out, to_milliseconds(time))
 
 
 def _boolean(out: bytearray, value: bool) -> None:

@@ -6,10 +6,11 @@ Source: CloudEvents 1.0.2, Kafka protocol binding, section 3.2; W3C Trace Contex
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from schemas import catalogue
+from schemas.times import rfc3339
 
 CONTENT_TYPE = "application/vnd.confluent.avro"
 MAX_HEADER_BYTES = 1024
@@ -91,13 +92,6 @@ def peek(headers: Iterable[tuple[str, bytes | None]], name: str) -> str:
         if key == name and value is not None and len(value) <= MAX_HEADER_BYTES:
             return value.decode("utf-8", "replace")
     return ""
-
-
-def rfc3339(at: datetime) -> str:
-    """UTC with milliseconds, `2026-01-31T09:00:00.000Z`."""
-    if at.tzinfo is not UTC:
-        at = at.astimezone(UTC)
-    return at.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def _text(name: str, value: bytes | None) -> str:

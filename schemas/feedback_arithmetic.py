@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from schemas.events.feedback import FeedbackType
+from schemas import ids
+from schemas.events.feedback import FeedbackAggregated, FeedbackSubmitted, FeedbackType
 
 RECENT = 10
 RECENT_AT_LEAST = 5
@@ -56,6 +57,18 @@ def totals(answers: Sequence[Answer], at: datetime) -> Totals:
         trend=round(_mean(last) - _mean(before), 4) if before else None,
         minutes_saved_total=sum(minutes),
         minutes_saved_count=len(minutes),
+    )
+
+
+def aggregated(event: FeedbackSubmitted, answers: Sequence[Answer], at: datetime) -> FeedbackAggregated:
+    """What feedback_aggregate emits for an answer, when these are all of the tenant's that count."""
+    return FeedbackAggregated(
+        event_id=ids.of_output(event.event_id, "feedback_aggregate"),
+        input_id=event.event_id,
+        tenant_id=event.tenant_id,
+        ticket_id=event.ticket_id,
+        aggregated_at=at,
+        **asdict(totals(answers, at)),
     )
 
 

@@ -1,15 +1,24 @@
-"""Event ids are derived, never drawn: the same input gives the same id, so a repetition can be recognised everywhere.
+"""Ids. Event ids are derived, never drawn: the same input gives the same id, so a repetition can be recognised everywhere.
 
 UUIDv5 (RFC 9562, section 5.5) in one fixed namespace; the parts of a name are separated by NUL, which none of them may hold.
 """
 
 from __future__ import annotations
 
+import re
 from hashlib import sha1, sha256
 from uuid import UUID
 
 NAMESPACE = UUID("6f1d8b54-6c0f-5b86-9c37-2f0c7d1a4e90")
 _NAMESPACE_BYTES = NAMESPACE.bytes
+
+
+_DESK_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def is_desk_id(text: str) -> bool:
+    """Whether a desk's id of a ticket or note is one that may stand in a path: nothing that leads out of it, as `..` would."""
+    return _DESK_ID.fullmatch(text) is not None and text.strip(".") != ""
 
 
 def derive(*parts: str) -> str:

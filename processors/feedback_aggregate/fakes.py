@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 
 from infra.runtime.clock import Clock, SystemClock
-from schemas import ids
 from schemas.events import FeedbackAggregated, FeedbackSubmitted
-from schemas.feedback_arithmetic import Answer, totals
+from schemas.feedback_arithmetic import Answer, aggregated
 
 
 class FakeFeedbackStore:
@@ -26,15 +24,8 @@ class FakeFeedbackStore:
 
     def _aggregate(self, event: FeedbackSubmitted, at: datetime) -> FeedbackAggregated:
         counting = _counting(list(self.answers[event.tenant_id].values()))
-        result = totals([Answer(a.feedback_type, a.submitted_at, a.rating, a.minutes_saved) for a in counting], at)
-        return FeedbackAggregated(
-            event_id=ids.of_output(event.event_id, "feedback_aggregate"),
-            input_id=event.event_id,
-            tenant_id=event.tenant_id,
-            ticket_id=event.ticket_id,
-            aggregated_at=at,
-            **asdict(result),
-        )
+        answers = [Answer(a.feedback_type, a.submitted_at, a.rating, a.minutes_saved) for a in counting]
+        return aggregated(event, answers, at)
 
 
 def _counting(answers: list[FeedbackSubmitted]) -> list[FeedbackSubmitted]:

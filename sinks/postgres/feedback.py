@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
@@ -12,7 +12,7 @@ from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import Connection, tenant_transaction
 from schemas import ids
 from schemas.events import FeedbackAggregated, FeedbackSubmitted, FeedbackType
-from schemas.feedback_arithmetic import Answer, totals
+from schemas.feedback_arithmetic import Answer, aggregated
 
 MAX_PAGE = 500
 
@@ -127,15 +127,7 @@ class Feedback:
         answers = [
             Answer(FeedbackType(r["feedback_type"]), r["submitted_at"], r["rating"], r["minutes_saved"]) for r in rows
         ]
-        at = self._clock.now()
-        return FeedbackAggregated(
-            event_id=ids.of_output(event.event_id, "feedback_aggregate"),
-            input_id=event.event_id,
-            tenant_id=event.tenant_id,
-            ticket_id=event.ticket_id,
-            aggregated_at=at,
-            **asdict(totals(answers, at)),
-        )
+        return aggregated(event, answers, self._clock.now())
 
 
 def _arguments(wanted: FeedbackFilter) -> tuple[str, str | None, datetime | None, datetime | None]:

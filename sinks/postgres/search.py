@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from math import log, sqrt
+from typing import Any
 
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import Connection, tenant_transaction
@@ -95,16 +96,7 @@ class Search:
         asked = (tenant_id, requester_key, exclude_ticket, end_customer or None, limit)
         async with tenant_transaction(self._pool, tenant_id) as connection:
             rows = await connection.fetch(_REQUESTER, *asked)
-        return [
-            Found(
-                row["ticket_id"],
-                row["subject"],
-                _ticket_excerpt(row["description"], row["resolution"]),
-                1 / rank,
-                "requester",
-            )
-            for rank, row in enumerate(rows, 1)
-        ]
+        return _in_order(rows, "requester")
 
     async def similar_solved(
         self, tenant_id: str, text: str, end_customer: str | None, exclude_ticket: str, limit: int
@@ -177,16 +169,7 @@ class Search:
             for row in items
         ]
         found.sort(key=lambda item: (-item.score, item.id))
-        found += [
-            Found(
-                row["ticket_id"],
-                row["subject"],
-                _ticket_excerpt(row["description"], row["resolution"]),
-                1 / rank,
-                "incident",
-            )
-            for rank, row in enumerate(incidents, 1)
-        ]
+        found += _in_order(incidents, "incident")
         return found
 
 
@@ -239,6 +222,14 @@ def _weight(word: str, documents_with: int, documents: int) -> float:
 
 def _best(found: Iterable[Found], limit: int) -> list[Found]:
     return sorted(found, key=lambda item: (-item.score, item.id))[:limit]
+
+
+def _in_order(rows: Sequence[Any], kind: str) -> list[Found]:
+    """Tickets that came in the order of their worth."""
+    return [
+        Found(row["ticket_id"], row["subject"], _ticket_excerpt(row["description"], row["resolution"]), 1 / rank, kind)
+        for rank, row in enumerate(rows, 1)
+    ]
 
 
 def _ticket_excerpt(description: str, resolution: str) -> str:

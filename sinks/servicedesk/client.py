@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,7 +17,6 @@ from sinks.servicedesk.transport import Answered, HttpCall, Transport
 from sinks.servicedesk.types import DeskAccount, DeskAccounts, DeskForm, Refused, Unknown
 
 ACCEPT = "application/vnd.manageengine.sdp.v3+json"
-_IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +93,3 @@ class DeskClient:
 
 def _key_refused(result: Success | Refused | Unknown) -> bool:
     return isinstance(result, Refused) and result.reason is Reason.DESK_CREDENTIAL_REFUSED and not result.ticket_only
-
-
-def is_identifier(text: str) -> bool:
-    """Whether a ticket's or note's id may stand in a path: nothing that leads out of it, as `..` would."""
-    return _IDENTIFIER.fullmatch(text) is not None and text.strip(".") != ""

@@ -12,9 +12,10 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.ids import is_desk_id
 from schemas.reasons import Reason
 from sinks.servicedesk.answers import Success
-from sinks.servicedesk.client import DeskClient, Operation, is_identifier
+from sinks.servicedesk.client import DeskClient, Operation
 from sinks.servicedesk.types import DeskAccount, DeskForm, Note, NotFound, Posted, Refused, TicketRef, Unknown
 
 PAGE_ROWS = 100
@@ -57,7 +58,7 @@ class ServiceDeskNotes:
         return account if isinstance(account, Refused) else await self._look(account, ticket.ticket_id, marker)
 
     async def _account(self, ticket: TicketRef) -> DeskAccount | Refused:
-        if not is_identifier(ticket.ticket_id):
+        if not is_desk_id(ticket.ticket_id):
             return Refused(Reason.DESK_REFUSED, "the ticket id is not [A-Za-z0-9._-]{1,64}")
         return await self._client.account(ticket.tenant_id)
 
@@ -133,7 +134,7 @@ def _note_key(account: DeskAccount) -> str:
 def _note_id(note: Mapping[str, Any]) -> str | None:
     value = note.get("id")
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    return text if is_identifier(text) else None
+    return text if is_desk_id(text) else None
 
 
 def _holds(note: Mapping[str, Any], marker: str) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.ids import is_desk_id
 from schemas.reasons import Reason
-from sinks.servicedesk.client import DeskClient, Operation, is_identifier
+from sinks.servicedesk.client import DeskClient, Operation
 from sinks.servicedesk.types import DeskAccount, Gone, Refused, TicketRef, TicketView
 
 CLOSED_STATUSES = frozenset({"closed", "resolved", "cancelled", "canceled"})
@@ -19,7 +20,7 @@ class ServiceDeskTickets:
         self._client = client
 
     async def get(self, ticket: TicketRef) -> TicketView | Gone | Refused:
-        if not is_identifier(ticket.ticket_id):
+        if not is_desk_id(ticket.ticket_id):
             return Refused(Reason.DESK_REFUSED, "the ticket id is not [A-Za-z0-9._-]{1,64}")
         account = await self._client.account(ticket.tenant_id)
         if isinstance(account, Refused):

@@ -14,6 +14,7 @@ from infra.ops.cli.surroundings import Surroundings
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import tenant_transaction
 from ingest.verifier import raw_key
+from schemas.times import rfc3339
 from sinks.postgres.credentials import DeskCredentials
 from sinks.postgres.tenant_directory import load_tenants
 from sinks.postgres.tenant_settings import BadSetting, TenantSettings
@@ -129,7 +130,7 @@ async def secret_due(around: Surroundings, tenant_id: str) -> str | None:
         due = await connection.fetchval(
             "SELECT due FROM webhook_secrets WHERE tenant_id = $1 AND valid_until IS NULL", tenant_id
         )
-    return due.isoformat(timespec="seconds").replace("+00:00", "Z") if due else None
+    return rfc3339(due, "seconds") if due else None
 
 
 def pairs(given: tuple[str, ...]) -> Mapping[str, str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from infra.runtime.clock import Clock, SystemClock
 from infra.runtime.keys.signing import verifies
 from infra.runtime.telemetry.logs import get_logger
+from schemas.times import rfc3339
 from schemas.topics import Topic
 
 log = get_logger(__name__)
@@ -33,6 +36,18 @@ class ServiceKey:
     not_before: datetime
     not_after: datetime | None = None
     revoked_at: datetime | None = None
+
+    def as_json(self, timespec: str = "milliseconds") -> dict[str, Any]:
+        """As `GET /keys` shows it: the key in base64, times in RFC 3339."""
+        return {
+            "key_id": self.key_id,
+            "service": self.service,
+            "topics": list(self.topics),
+            "public_key": b64encode(self.public_key).decode(),
+            "not_before": rfc3339(self.not_before, timespec),
+            "not_after": rfc3339(self.not_after, timespec) if self.not_after else None,
+            "revoked_at": rfc3339(self.revoked_at, timespec) if self.revoked_at else None,
+        }
 
     def may_sign(self, topic: Topic, at: datetime) -> bool:
         if self.revoked_at is not None or topic.value not in self.topics:

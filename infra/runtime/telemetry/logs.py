@@ -70,7 +70,7 @@ class _Output:
         loop = self._loop
         if at_once or loop is None or loop.is_closed() or threading.get_ident() != self._thread:
             self.flush()
-            self.msg(self._rendered(*line))
+            self.msg(self.rendered(*line))
             return
         self._gathered.append(line)
         if len(self._gathered) == 1:
@@ -81,7 +81,7 @@ class _Output:
     def flush(self) -> None:
         gathered, self._gathered = self._gathered, []
         if gathered:
-            self.msg(b"".join([self._rendered(*line) for line in gathered]))
+            self.msg(b"".join([self.rendered(*line) for line in gathered]))
 
     def msg(self, lines: bytes) -> None:
         """structlog's name for it. Where nobody reads or the disk is full the lines are lost, not the work that they tell of."""
@@ -91,7 +91,7 @@ class _Output:
 
     debug = info = warning = error = critical = exception = log = msg
 
-    def _rendered(self, at: float, level: str, event: str, context: Fields, fields: Fields) -> bytes:
+    def rendered(self, at: float, level: str, event: str, context: Fields, fields: Fields) -> bytes:
         time_ = datetime.fromtimestamp(at, UTC)
         own = {"level": level, "timestamp": time_, "service": self.service}
         return _json({"event": event, **context, **fields, **own})
@@ -144,7 +144,7 @@ def _json_step(_: Any, level: str, event: Fields) -> bytes:
     """For the standard library's loggers."""
     if "exc_info" in event:
         event = dict(structlog.processors.format_exc_info(None, level, event))
-    return _json(event | {"level": level, "timestamp": datetime.now(UTC), "service": _output.service})
+    return _output.rendered(time.time(), level, event["event"], {}, event)
 
 
 def _json(event: dict[str, Any]) -> bytes:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from schemas import envelope
+from schemas import envelope, times
 from schemas.envelope import BadEnvelope, Envelope
 from schemas.events import Ticket, TicketKind, TicketReceived
 
@@ -80,5 +80,5 @@ def test_peek_takes_any_text_and_never_fails() -> None:
 
 
 def test_times_are_utc_with_milliseconds() -> None:
-    assert envelope.rfc3339(AT) == "2026-01-31T09:00:00.000Z"
-    assert envelope.rfc3339(datetime(2026, 1, 2, 3, 4, 5, 678999, UTC)) == "2026-01-02T03:04:05.678Z"
+    assert times.rfc3339(AT) == "2026-01-31T09:00:00.000Z"
+    assert times.rfc3339(datetime(2026, 1, 2, 3, 4, 5, 678999, UTC)) == "2026-01-02T03:04:05.678Z"

@@ -151,22 +151,10 @@ def _with_keys(work: Any) -> Any:
 
 
 def as_row(one: ServiceKey) -> dict[str, Any]:
-    from base64 import b64encode
-
-    return {
-        "key_id": one.key_id,
-        "service": one.service,
-        "topics": list(one.topics),
-        "public_key": b64encode(one.public_key).decode(),
-        "not_before": _time(one.not_before),
-        "not_after": _time(one.not_after),
-        "revoked_at": _time(one.revoked_at),
-    }
-
-
-def _time(at: datetime | None) -> str | None:
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
+    return one.as_json("seconds")
 
 
 def _day(at: datetime | None) -> str:
-    return (_time(at) or "").replace("T", " ")
+    from schemas.times import rfc3339
+
+    return rfc3339(at, "seconds").replace("T", " ") if at else ""

@@ -11,6 +11,7 @@ from infra.ops.cli.confirmation import confirm
 from infra.ops.cli.failure import Failure, WrongUse
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 from infra.ops.cli.tenant_argument import tenant_argument
+from schemas.times import rfc3339
 
 if TYPE_CHECKING:
     from infra.runtime.postgres.pool import Pool
@@ -131,5 +132,5 @@ def _with_pool(work: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return rfc3339(value, "seconds")
     return list(value) if isinstance(value, tuple) else value

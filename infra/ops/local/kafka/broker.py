@@ -21,11 +21,10 @@ from confluent_kafka.admin import AdminClient
 from infra.ops.local.free_ports import LOOPBACK, free_ports
 from infra.ops.local.kafka.jars import find_jars, find_java
 from infra.ops.local.kafka.properties import LOG4J2, BrokerPorts, server_properties
-from infra.ops.local.leash import leashed
+from infra.ops.local.leashed_process import STOP_SECONDS, LeashedProcess, end_left_behind
 from infra.ops.local.log_file import LogFile
 
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
 FORMAT_SECONDS = 60
 JAVA_OPTIONS = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError")
 
@@ -47,7 +46,7 @@ class KafkaBroker:
     port: int = 0
     jars: Path | None = None
     java_options: tuple[str, ...] = JAVA_OPTIONS
-    _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _process: LeashedProcess = field(default_factory=lambda: LeashedProcess(signal.SIGTERM), init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.state_dir = self.state_dir.absolute()
@@ -58,11 +57,11 @@ class KafkaBroker:
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._process.running
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if self._process and self.running else None
+        return self._process.pid
 
     @property
     def log(self) -> LogFile:
@@ -88,23 +87,14 @@ class KafkaBroker:
 
     async def stop(self, patience: float = STOP_SECONDS) -> None:
         """SIGTERM, and SIGKILL after `patience` seconds. Safe to call twice."""
-        process = self._process
-        if process is None:
-            return
-        if process.poll() is None:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                await asyncio.to_thread(process.wait, patience)
+        await self._process.stop(patience)
         self.kill()
 
     def kill(self) -> None:
         """SIGKILL, as an accident would."""
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait(10)
-        (self.state_dir / "broker.pid").unlink(missing_ok=True)
+        self._process.kill()
+        if self._process.started:
+            (self.state_dir / "broker.pid").unlink(missing_ok=True)
 
     def stop_left_behind(self) -> None:
         """A broker of a stack that was killed may still be flushing; two on the same data would refuse to start.
@@ -113,12 +103,7 @@ class KafkaBroker:
         with suppress(OSError, ValueError, psutil.Error, psutil.TimeoutExpired):
             left = psutil.Process(int(file.read_text()))
             if any(str(self.state_dir / "server.properties") == part for part in left.cmdline()):
-                left.terminate()
-                try:
-                    left.wait(STOP_SECONDS)
-                except psutil.TimeoutExpired:
-                    left.kill()
-                    left.wait(10)
+                end_left_behind(left, signal.SIGTERM)
         file.unlink(missing_ok=True)
 
     def _choose_ports(self) -> BrokerPorts:
@@ -154,16 +139,8 @@ class KafkaBroker:
         return file.read_text().strip()
 
     def _spawn(self, command: list[str]) -> None:
-        with self.log.open() as log:
-            self._process = subprocess.Popen(
-                leashed(command, when_parent_ends=signal.SIGTERM),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # a terminal's Ctrl-C is for the stack, which stops its parts in order
-                env={**os.environ, "LOG_DIR": str(self.state_dir)},
-            )
-        (self.state_dir / "broker.pid").write_text(str(self._process.pid))
+        pid = self._process.spawn(command, self.log, env={**os.environ, "LOG_DIR": str(self.state_dir)})
+        (self.state_dir / "broker.pid").write_text(str(pid))
 
     async def _await_answer(self) -> None:
         deadline = time.monotonic() + START_SECONDS

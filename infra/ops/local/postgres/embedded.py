@@ -14,7 +14,7 @@ from urllib.parse import quote
 import asyncpg
 import psutil
 
-from infra.ops.local.leash import leashed
+from infra.ops.local.leashed_process import STOP_SECONDS, LeashedProcess, end_left_behind
 from infra.ops.local.log_file import LogFile
 from infra.ops.local.postgres.cluster import (
     BINARIES,
@@ -26,7 +26,6 @@ from infra.ops.local.postgres.cluster import (
 )
 
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
 
 
 class PostgresFailed(Exception):
@@ -42,7 +41,7 @@ class EmbeddedPostgres:
     """
 
     state_dir: Path
-    _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _process: LeashedProcess = field(default_factory=lambda: LeashedProcess(signal.SIGINT), init=False, repr=False)
     _password: str = field(default="", init=False, repr=False)
     _socket_folder: Path = field(default=Path(), init=False, repr=False)
 
@@ -59,11 +58,11 @@ class EmbeddedPostgres:
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._process.running
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if self._process and self.running else None
+        return self._process.pid
 
     def dsn(self, role: str = SUPERUSER, *, password: str | None = None, database: str = "postgres") -> str:
         """How `role` reaches `database`, once started. The superuser's password is known; any other's must be given."""
@@ -102,34 +101,15 @@ class EmbeddedPostgres:
 
     async def stop(self, patience: float = STOP_SECONDS) -> None:
         """A fast shutdown (open transactions are rolled back); SIGKILL after `patience` seconds. Safe to call twice."""
-        process = self._process
-        if process is None:
-            return
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                await asyncio.to_thread(process.wait, patience)
-        self.kill()
+        await self._process.stop(patience)
 
     def kill(self) -> None:
         """SIGKILL, as an accident would; its children notice and end."""
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait(10)
+        self._process.kill()
 
     def _spawn(self) -> None:
         command = [str(BINARIES / "postgres"), "-D", str(self.data), "-k", str(self._socket_folder)]
-        with self.log.open() as log:
-            self._process = subprocess.Popen(
-                leashed(command, when_parent_ends=signal.SIGINT, user=system_user()),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                cwd="/",
-            )
+        self._process.spawn(command, self.log, user=system_user(), cwd="/")
 
     async def _await_answer(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -161,9 +141,4 @@ class EmbeddedPostgres:
             left = psutil.Process(int((self.data / "postmaster.pid").read_text().splitlines()[0]))
             if left.name() != "postgres" or str(self.data) not in left.cmdline():
                 return
-            left.send_signal(signal.SIGINT)
-            try:
-                left.wait(STOP_SECONDS)
-            except psutil.TimeoutExpired:
-                left.kill()
-                left.wait(10)
+            end_left_behind(left, signal.SIGINT)

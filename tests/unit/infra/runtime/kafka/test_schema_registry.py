@@ -10,7 +10,7 @@ from aiohttp import web
 
 from infra.runtime.kafka.schema_registry import SchemaRegistryError, codec_with
 from schemas.events import FeedbackAggregated
-from schemas.records import milliseconds
+from schemas.times import from_milliseconds, to_milliseconds
 from schemas.topics import Topic
 from schemas.wire_format import Codec, UnknownSchema
 from tests.unit.infra.runtime.kafka.registry_server import AT, Registry
@@ -23,7 +23,7 @@ async def registry() -> AsyncIterator[Registry]:
 
 
 def aggregated() -> FeedbackAggregated:
-    return FeedbackAggregated("e", "i", "msp-one", "7", 1, 1, 0, 0, milliseconds(AT))
+    return FeedbackAggregated("e", "i", "msp-one", "7", 1, 1, 0, 0, from_milliseconds(to_milliseconds(AT)))
 
 
 async def test_events_are_written_with_the_registrys_ids_and_read_with_either(registry: Registry) -> None:
