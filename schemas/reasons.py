@@ -30,6 +30,7 @@ class Reason(StrEnum):
     MODEL_UNAVAILABLE = "model_unavailable"
     MODEL_RATE_LIMITED = "model_rate_limited"
     ANSWER_PENDING = "answer_pending"  # another worker's model call for this event is still running
+    GATHERING = "gathering"  # a later edit waits a little for further ones
     RETRY = "retry"  # a handler raised; it gets another try
 
     # dead letters: something is wrong with the event

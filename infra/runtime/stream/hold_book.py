@@ -29,8 +29,8 @@ KEY_APPEARS_WITHIN = timedelta(hours=1)
 """Keys are published ten minutes before they sign; a forged record must not fill its tenant's window for a day."""
 TENANT_APPEARS_WITHIN = timedelta(seconds=60)
 """A tenant that was just created shows within 5 s; a partition that has no owner after this never had one."""
-BRIEF = frozenset({Reason.ANSWER_PENDING, Reason.RETRY})
-"""Holds of a second or so, which another owner need not know."""
+BRIEF = frozenset({Reason.ANSWER_PENDING, Reason.RETRY, Reason.GATHERING})
+"""Holds of some seconds, which another owner need not know."""
 ITS_OWN_FAULT = frozenset({Reason.DESK_UNAVAILABLE, Reason.MODEL_UNAVAILABLE, Reason.NOTE_UNCERTAIN})
 """Holds that, when all others of the tenant succeed, are the event's own doing."""
 
@@ -82,10 +82,10 @@ class HoldBook:
         now = self.clock.now()
         closing = [
             entry.held
-            for entry in self._entries.values()
+            for at, entry in self._entries.items()
             if entry.held.tenant_id == tenant_id
             and entry.held.until > now
-            and (entry.held.scope is Scope.LANE or entry.held.ticket_id == ticket_id)
+            and (at == position or _closes(entry.held, ticket_id))
         ]
         if not closing:
             return None
@@ -234,3 +234,8 @@ class HoldBook:
             return
         first, attempts = min(entry.held.first_failed_at, row.first_failed_at), max(entry.held.attempts, row.attempts)
         entry.held, entry.saved = replace(entry.held, first_failed_at=first, attempts=attempts), True
+
+
+def _closes(held: HeldEvent, ticket_id: str) -> bool:
+    """Whether others of this ticket wait too."""
+    return held.scope is Scope.LANE or (held.scope is Scope.TICKET and held.ticket_id == ticket_id)

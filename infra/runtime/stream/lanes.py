@@ -1,7 +1,8 @@
 """Who runs next: a lane per tenant, in it a queue per ticket, and slots for all. Pure asyncio, one event loop.
 
 Tenants take turns (least recently started first), each up to its cap; in a lane the oldest event whose ticket is free
-starts. Events of one ticket start in order and never overlap. A held event gives its slot back and stays open."""
+starts. Events of one ticket never overlap and start in order, but for one that is put aside (`Scope.EVENT`): later ones of
+its ticket may run meanwhile, and when due it is the ticket's next. A held event gives its slot back and stays open."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Hashable
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from math import inf
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -28,7 +29,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """The event stays open and runs again after `seconds`; until then its lane or its ticket is closed."""
+    """The event stays open and runs again after `seconds`; until then its lane or its ticket is closed, or it is put aside."""
 
     seconds: float
     scope: Scope = Scope.LANE
@@ -46,9 +47,37 @@ class Clock(Protocol):  # an event loop is one
 class _Queue(Generic[E]):  # one ticket; its head is held while `due` is ahead
     ticket: Hashable
     items: deque[_Item[E]] = field(default_factory=deque)
+    aside: list[_Item[E]] = field(default_factory=list)  # each until its own `due`
     due: float = -inf
     first: bool = False  # held for its lane: the next to run there
     running: bool = False
+
+    def next(self, now: float) -> _Item[E] | None:
+        if self.running or self.due > now:
+            return None
+        if self.first and self.items:  # it closed the lane, so it opens it
+            return self.items[0]
+        if not self.aside:
+            return self.items[0] if self.items else None
+        ready = (item for item in (*self.aside, *islice(self.items, 1)) if item.due <= now)
+        return min(ready, key=lambda item: item.number, default=None)
+
+    def take(self, item: _Item[E]) -> None:
+        if self.items and item is self.items[0]:
+            self.items.popleft()
+            self.first = False
+        else:
+            self.aside.remove(item)
+        item.due, self.running = -inf, True
+
+    def held(self, now: float) -> int:
+        return (self.due > now) + sum(item.due > now for item in self.aside)
+
+    def forget(self, partitions: Collection[Hashable] | None) -> None:
+        if self.items and self.items[0].of(partitions):
+            self.due, self.first = -inf, False
+        self.items = deque(item for item in self.items if not item.of(partitions))
+        self.aside = [item for item in self.aside if not item.of(partitions)]
 
 
 @dataclass(slots=True, eq=False)
@@ -59,9 +88,9 @@ class _Lane(Generic[E]):
     until: float = -inf  # closed
     stuck: float | None = None
 
-    def next(self, now: float) -> _Queue[E] | None:
-        ready = (q for q in self.tickets.values() if q.items and not q.running and q.due <= now)
-        return None if now < self.until else min(ready, key=lambda q: (not q.first, q.items[0].number), default=None)
+    def next(self, now: float) -> _Item[E] | None:
+        ready = (item for queue in self.tickets.values() if (item := queue.next(now)))
+        return None if now < self.until else min(ready, key=lambda i: (not i.queue.first, i.number), default=None)
 
 
 @dataclass(slots=True, eq=False)
@@ -71,6 +100,7 @@ class _Item(Generic[E]):
     number: int
     lane: _Lane[E]
     queue: _Queue[E]
+    due: float = -inf  # while put aside
     revoked: bool = False  # will not run again here
     detached: bool = False  # how it ends concerns nobody here
 
@@ -121,16 +151,16 @@ class Lanes(Generic[E]):
                 if lane and lane.running >= self._cap(name):
                     continue  # keeps its turn
                 del self._ring[name]
-                if lane and (queue := lane.next(now)):
-                    self._start(lane, queue)
+                if lane and (item := lane.next(now)):
+                    self._start(item)
                     self._ring[name], progress = None, True
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Per lane: waiting, running (detached ones too), held."""
         now, result = self._clock.time(), dict[str, dict[str, int]]()
         for name, lane in self._lanes.items():
-            held = sum(queue.due > now for queue in lane.tickets.values())
-            waiting = sum(len(queue.items) for queue in lane.tickets.values()) - held
+            held = sum(queue.held(now) for queue in lane.tickets.values())
+            waiting = sum(len(queue.items) + len(queue.aside) for queue in lane.tickets.values()) - held
             result[name] = {"waiting": waiting, "running": lane.running, "held": held}
         return result
 
@@ -152,9 +182,7 @@ class Lanes(Generic[E]):
             item.revoked, item.detached = True, item.detached or drain is None
         for lane in list(self._lanes.values()):
             for queue in list(lane.tickets.values()):
-                if queue.items and queue.items[0].of(partitions):
-                    queue.due, queue.first = -inf, False
-                queue.items = deque(item for item in queue.items if not item.of(partitions))
+                queue.forget(partitions)
                 self._forget_if_empty(lane, queue)
             lane.until = max((queue.due for queue in lane.tickets.values() if queue.first), default=-inf)
             self._ring.setdefault(lane.name)
@@ -172,9 +200,9 @@ class Lanes(Generic[E]):
             await asyncio.sleep(0)  # their callbacks
         return len(waiting & self._running.keys())
 
-    def _start(self, lane: _Lane[E], queue: _Queue[E]) -> None:
-        item = queue.items.popleft()
-        queue.first, queue.running, lane.running = False, True, lane.running + 1
+    def _start(self, item: _Item[E]) -> None:
+        item.queue.take(item)
+        item.lane.running += 1
         self._running[task := asyncio.ensure_future(self._handle(item.event))] = item
         task.add_done_callback(self._ended)
 
@@ -184,10 +212,7 @@ class Lanes(Generic[E]):
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         outcome = Later(inf, Scope.TICKET) if error else task.result()
         if isinstance(outcome, Later) and not item.revoked:
-            queue.items.appendleft(item)
-            queue.due, queue.first = self._clock.time() + max(outcome.seconds, LEAST), outcome.scope is Scope.LANE
-            lane.until = max(lane.until, queue.due) if queue.first else lane.until
-            heapq.heappush(self._due, (queue.due, lane.name))
+            self._put_back(item, self._clock.time() + max(outcome.seconds, LEAST), outcome.scope)
         if item.detached and error and not task.cancelled():
             logging.getLogger("lanes").warning("detached handler: %r", error)
         elif error and not item.detached:
@@ -198,8 +223,19 @@ class Lanes(Generic[E]):
         self._ring.setdefault(lane.name)
         self.pump()
 
+    def _put_back(self, item: _Item[E], due: float, scope: Scope) -> None:
+        lane, queue = item.lane, item.queue
+        if scope is Scope.EVENT:
+            item.due = due
+            queue.aside.append(item)
+        else:
+            queue.items.appendleft(item)
+            queue.due, queue.first = due, scope is Scope.LANE
+            lane.until = max(lane.until, due) if queue.first else lane.until
+        heapq.heappush(self._due, (due, lane.name))
+
     def _forget_if_empty(self, lane: _Lane[E], queue: _Queue[E]) -> None:
-        if not queue.items and not queue.running:
+        if not queue.items and not queue.aside and not queue.running:
             del lane.tickets[queue.ticket]
         if not lane.tickets:
             del self._lanes[lane.name]

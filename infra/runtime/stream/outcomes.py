@@ -13,10 +13,12 @@ Then = Callable[[], Awaitable[None]]
 
 
 class Scope(StrEnum):
-    """What a hold closes: the tenant's lane at this stage, or only the event's ticket."""
+    """What a hold closes: the tenant's lane at this stage, only the event's ticket, or nothing but the event itself, which later
+    ones of its ticket then overtake."""
 
     LANE = "lane"
     TICKET = "ticket"
+    EVENT = "event"
 
 
 @dataclass(frozen=True, slots=True)

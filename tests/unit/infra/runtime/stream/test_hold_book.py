@@ -111,6 +111,20 @@ def test_five_failures_while_others_succeed_are_the_events_own_fault(
         assert first.book.given_up(held) is (given_up if attempt == 5 else None)
 
 
+async def test_a_hold_of_the_event_alone_closes_neither_lane_nor_ticket(first: Owner) -> None:
+    first.hold(Hold(Reason.DESK_UNAVAILABLE, 10.0, Scope.EVENT), offset=0, ticket="k")
+    assert await first.waits(offset=1, ticket="k") is None
+    assert await first.waits(offset=0, ticket="k") == (10.0, Scope.EVENT)
+    first.clock.advance(10)
+    assert await first.waits(offset=0, ticket="k") is None
+
+
+async def test_gathering_leaves_no_row(first: Owner) -> None:
+    first.hold(Hold(Reason.GATHERING, 10.0, Scope.EVENT))
+    await first.book.flush()
+    assert first.store.rows == {}
+
+
 def test_five_failures_are_the_worlds_fault_when_nobody_succeeds(first: Owner) -> None:
     first.succeed(100)  # before the first failure
     first.book.settled(at(101), T, succeeded=False)

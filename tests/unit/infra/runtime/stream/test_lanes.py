@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from random import Random
 from typing import Any
 
 import pytest
@@ -220,6 +221,69 @@ def test_the_longest_hold_of_a_lane_counts(world: World) -> None:
     assert world.running == [0, 1]
 
 
+def test_an_event_put_aside_is_overtaken_by_its_ticket_and_then_is_its_next(world: World) -> None:
+    world.caps["a"] = 1
+    aside, second, third = world.put("a", "k"), world.put("a", "k"), world.put("a", "k")
+    world.end(aside, Later(10, Scope.EVENT))
+    assert world.running == [second.number]
+    assert world.lanes.counts() == {"a": {"waiting": 1, "running": 1, "held": 1}}
+    world.advance(10)
+    assert world.running == [second.number]  # one at a time, also of a ticket
+    world.end(second)
+    assert world.running == [aside.number]
+    world.end(aside)
+    world.end(third)
+    assert world.finished == [second, aside, third] and world.lanes.counts() == {}
+
+
+def test_an_event_put_aside_takes_no_slot_and_is_not_stuck() -> None:
+    world = World(slots=1, cap=1)
+    aside = world.put("a", "k")
+    world.end(aside, Later(10, Scope.EVENT))
+    assert world.lanes.counts() == {"a": {"waiting": 0, "running": 0, "held": 1}}
+    assert world.stuck() is None and world.clock.armed == 1
+    other = world.put("a", "l")
+    assert world.running == [other.number]
+    world.advance(10)
+    assert world.lanes.counts() == {"a": {"waiting": 1, "running": 1, "held": 0}} and world.stuck() is None
+    world.end(other)
+    assert world.running == [aside.number]
+    world.close()
+
+
+def test_a_held_ticket_keeps_what_was_put_aside_of_it_too(world: World) -> None:
+    aside, second = world.put("a", "k"), world.put("a", "k")
+    world.end(aside, Later(5, Scope.EVENT))
+    world.end(second, Later(20, Scope.TICKET))
+    world.advance(19)
+    assert world.running == [] and world.stuck() is None
+    world.advance(1)
+    assert world.running == [aside.number]
+
+
+def test_a_lane_reopens_with_the_event_that_closed_it_before_one_put_aside(world: World) -> None:
+    aside, second = world.put("a", "k"), world.put("a", "k")
+    world.end(aside, Later(5, Scope.EVENT))
+    world.end(second, Later(20))
+    world.advance(20)
+    assert world.running == [second.number]
+    world.end(second)
+    assert world.running == [aside.number]
+
+
+def test_a_revoke_forgets_what_was_put_aside(world: World) -> None:
+    aside, kept = world.put("a", "k", 1), world.put("a", "k", 2)
+    world.end(aside, Later(5, Scope.EVENT))
+    world.end(kept, Later(5, Scope.EVENT))
+    world.revoke({1})
+    assert world.lanes.counts() == {"a": {"waiting": 0, "running": 0, "held": 1}}
+    world.advance(5)
+    assert world.running == [kept.number]
+    world.revoke()
+    world.end(kept, Later(5, Scope.EVENT))
+    assert world.lanes.counts() == {}
+
+
 def test_a_failed_event_stays_open_and_closes_its_ticket(world: World) -> None:
     bad = world.put("a", "k")
     world.put("a", "k")
@@ -322,6 +386,7 @@ class Reference:
     def __init__(self) -> None:
         self.queued, self.running, self.detached = list[Ev](), list[Ev](), set[Ev]()
         self.due, self.first, self.finished = dict[Ev, float](), set[Ev](), list[Ev]()
+        self.aside = set[Ev]()
 
     def startable(self, tenant: str, now: float, cap: int) -> Ev | None:
         lane = [event for event in self.queued if event.tenant == tenant]
@@ -330,13 +395,18 @@ class Reference:
             or sum(e.tenant == tenant for e in self.running) >= cap
         ):
             return None
-        seen = {event.ticket for event in self.running if event.tenant == tenant}
-        heads = list[Ev]()
-        for event in lane:
-            if event.ticket not in seen and self.due.get(event, 0) <= now:
-                heads.append(event)
-            seen.add(event.ticket)
-        return min(heads, key=lambda e: (e not in self.first, e.number), default=None)
+        busy = {event.ticket for event in self.running if event.tenant == tenant}
+        heads = [self.head([e for e in lane if e.ticket == ticket], now) for ticket in {e.ticket for e in lane} - busy]
+        return min((e for e in heads if e), key=lambda e: (e not in self.first, e.number), default=None)
+
+    def head(self, ticket: list[Ev], now: float) -> Ev | None:
+        """The oldest; one that is aside counts once it is due, but never passes a ticket's hold or what closed the lane."""
+        first = next((e for e in ticket if e not in self.aside), None)
+        if first and self.due.get(first, 0) > now:
+            return None
+        if first in self.first:
+            return first
+        return next((e for e in ticket if e not in self.aside or self.due[e] <= now), None)
 
 
 class Model(RuleBasedStateMachine):
@@ -358,6 +428,7 @@ class Model(RuleBasedStateMachine):
             ref.queued.remove(event)
             ref.running.append(event)
             ref.first.discard(event)
+            ref.aside.discard(event)
             ref.due.pop(event, None)
             self.passed[event.tenant].clear()
             for tenant in TENANTS:  # fair: nobody starts twice while another could start all the time
@@ -387,14 +458,14 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.ref.running)
     @rule(
         data=st.data(),
-        how=st.sampled_from(["done", "done", "lane", "ticket"]),
+        how=st.sampled_from(["done", "done", "lane", "ticket", "event"]),
         seconds=st.sampled_from([1.0, 3.0, 3.0, 10.0]),
     )
     def end(self, data: Any, how: str, seconds: float) -> None:
         event = data.draw(st.sampled_from(self.ref.running))
         ref, outcome = (
             self.ref,
-            Done() if how == "done" else Later(seconds, Scope.LANE if how == "lane" else Scope.TICKET),
+            Done() if how == "done" else Later(seconds, Scope(how)),
         )
         ref.running.remove(event)
         if event in ref.detached:
@@ -406,6 +477,7 @@ class Model(RuleBasedStateMachine):
             ref.queued.sort(key=lambda e: e.number)
             ref.due[event] = self.world.clock.now + seconds
             ref.first |= {event} if how == "lane" else set()
+            ref.aside |= {event} if how == "event" else set()
         self.world.end(event, outcome)
         self.follow()
 
@@ -458,3 +530,28 @@ TestModel = Model.TestCase
 TestModel.settings = settings(
     max_examples=250, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_put_aside_each_event_ends_once_and_the_others_of_a_ticket_keep_their_order(seed: int) -> None:
+    """Independent of how lanes work inside: only what was put, started and finished."""
+    random, world = Random(seed), World(slots=3, cap=2)
+    was_aside = set[int]()
+    events = [world.put(random.choice(TENANTS), random.choice(TICKETS)) for _ in range(40)]
+    while len(world.finished) < len(events):
+        running = list(world.open)
+        assert len({(e.tenant, e.ticket) for e in running}) == len(running), "two of one ticket at once"
+        if running and random.random() < 0.8:
+            event = random.choice(running)
+            how = random.choice([None, None, *Scope])
+            was_aside |= {event.number} if how is Scope.EVENT else set()
+            world.end(event, Later(random.choice([1.0, 4.0]), how) if how else Done())
+        else:
+            world.advance(random.choice([0.5, 2.0, 5.0]))
+    finished_at = {event.number: place for place, event in enumerate(world.finished)}
+    assert sorted(finished_at) == [event.number for event in events] and was_aside
+    for ticket in {(e.tenant, e.ticket) for e in events}:
+        kept = [e.number for e in events if (e.tenant, e.ticket) == ticket and e.number not in was_aside]
+        assert [finished_at[number] for number in kept] == sorted(finished_at[number] for number in kept)
+    assert world.lanes.counts() == {} and world.clock.armed == 0
+    world.close()
