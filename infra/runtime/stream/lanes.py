@@ -2,20 +2,21 @@
 
 Tenants take turns (least recently started first), each up to its cap; in a lane the oldest event whose ticket is free
 starts. Events of one ticket never overlap and start in order, but for one that is put aside (`Scope.EVENT`): later ones of
-its ticket may run meanwhile, and when due it is the ticket's next. A held event gives its slot back and stays open."""
+its ticket may run meanwhile, and when due it is the ticket's next. A held event gives its slot back and stays open. A lane
+reopens gently where the hold says so: with one event, then twice as many with each that is Done."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Hashable
-from dataclasses import dataclass, field
-from itertools import count, islice
-from math import inf
+from dataclasses import dataclass
+from itertools import count
+from math import inf, isfinite
 from typing import Any, Generic, Protocol, TypeVar
 
+from infra.runtime.stream.lane import Item, Lane, Queue
 from infra.runtime.stream.outcomes import Scope
 
 E = TypeVar("E")
@@ -33,6 +34,9 @@ class Later:
 
     seconds: float
     scope: Scope = Scope.LANE
+    gently: float | None = None
+    """The lane reopens with one event, and twice as many with each that is Done or each so many seconds (inf: only with those).
+    None: it reopens at once for as many as its cap allows."""
 
 
 Verdict = Done | Later
@@ -41,71 +45,6 @@ Verdict = Done | Later
 class Clock(Protocol):  # an event loop is one
     def time(self) -> float: ...
     def call_later(self, delay: float, callback: Callable[[], None], /) -> Any: ...
-
-
-@dataclass(slots=True, eq=False)
-class _Queue(Generic[E]):  # one ticket; its head is held while `due` is ahead
-    ticket: Hashable
-    items: deque[_Item[E]] = field(default_factory=deque)
-    aside: list[_Item[E]] = field(default_factory=list)  # each until its own `due`
-    due: float = -inf
-    first: bool = False  # held for its lane: the next to run there
-    running: bool = False
-
-    def next(self, now: float) -> _Item[E] | None:
-        if self.running or self.due > now:
-            return None
-        if self.first and self.items:  # it closed the lane, so it opens it
-            return self.items[0]
-        if not self.aside:
-            return self.items[0] if self.items else None
-        ready = (item for item in (*self.aside, *islice(self.items, 1)) if item.due <= now)
-        return min(ready, key=lambda item: item.number, default=None)
-
-    def take(self, item: _Item[E]) -> None:
-        if self.items and item is self.items[0]:
-            self.items.popleft()
-            self.first = False
-        else:
-            self.aside.remove(item)
-        item.due, self.running = -inf, True
-
-    def held(self, now: float) -> int:
-        return (self.due > now) + sum(item.due > now for item in self.aside)
-
-    def forget(self, partitions: Collection[Hashable] | None) -> None:
-        if self.items and self.items[0].of(partitions):
-            self.due, self.first = -inf, False
-        self.items = deque(item for item in self.items if not item.of(partitions))
-        self.aside = [item for item in self.aside if not item.of(partitions)]
-
-
-@dataclass(slots=True, eq=False)
-class _Lane(Generic[E]):
-    name: str
-    tickets: dict[Hashable, _Queue[E]] = field(default_factory=dict)
-    running: int = 0
-    until: float = -inf  # closed
-    stuck: float | None = None
-
-    def next(self, now: float) -> _Item[E] | None:
-        ready = (item for queue in self.tickets.values() if (item := queue.next(now)))
-        return None if now < self.until else min(ready, key=lambda i: (not i.queue.first, i.number), default=None)
-
-
-@dataclass(slots=True, eq=False)
-class _Item(Generic[E]):
-    event: E
-    partition: Hashable
-    number: int
-    lane: _Lane[E]
-    queue: _Queue[E]
-    due: float = -inf  # while put aside
-    revoked: bool = False  # will not run again here
-    detached: bool = False  # how it ends concerns nobody here
-
-    def of(self, partitions: Collection[Hashable] | None) -> bool:
-        return partitions is None or self.partition in partitions
 
 
 class Lanes(Generic[E]):
@@ -119,40 +58,51 @@ class Lanes(Generic[E]):
     ) -> None:  # fmt: skip
         self._handle, self._finished, self._failed, self._cap, self.slots = handle, finished, failed, cap, slots
         self._clock: Clock = clock or asyncio.get_running_loop()
-        self._lanes: dict[str, _Lane[E]] = {}
+        self._lanes: dict[str, Lane[E]] = {}
         self._ring: dict[str, None] = {}  # lanes that may have something to start, in turn
-        self._running: dict[asyncio.Future[Verdict], _Item[E]] = {}
+        self._running: dict[asyncio.Future[Verdict], Item[E]] = {}
         self._due: list[tuple[float, str]] = []  # heap of holds
         self._timer: Any = None
         self._number = count()
 
     def put(self, event: E, name: str, ticket: Hashable, partition: Hashable) -> None:
         """Queue an event in the lane `name`; it may start at once."""
-        lane = self._lanes.get(name) or self._lanes.setdefault(name, _Lane(name))
-        queue = lane.tickets.get(ticket) or lane.tickets.setdefault(ticket, _Queue(ticket))
-        queue.items.append(_Item(event, partition, next(self._number), lane, queue))
+        lane = self._lanes.get(name) or self._lanes.setdefault(name, Lane(name))
+        queue = lane.tickets.get(ticket) or lane.tickets.setdefault(ticket, Queue(ticket))
+        queue.items.append(Item(event, partition, next(self._number), lane, queue))
         self._ring.setdefault(name)
         self.pump()
 
     def pump(self) -> None:
         """Start what may start; come back when the next hold is due."""
-        now, progress = self._clock.time(), True
+        now = self._clock.time()
         while self._due and self._due[0][0] <= now:
             self._ring.setdefault(heapq.heappop(self._due)[1])
+        self._start_in_turn(now)
         if self._timer:
             self._timer.cancel()
         self._timer = self._clock.call_later(min(self._due[0][0] - now, A_DAY), self.pump) if self._due else None
+
+    def reopen(self, name: str) -> None:
+        """What is held in the lane `name` is tried again now, one event first; what was put aside keeps its time."""
+        if lane := self._lanes.get(name):
+            lane.reopen(self._clock.time())
+            self._ring.setdefault(name)
+            self.pump()
+
+    def _start_in_turn(self, now: float) -> None:
+        progress = True
         while progress:
             progress = False
             for name in list(self._ring):
                 if len(self._running) >= self.slots:
                     return
                 lane = self._lanes.get(name)
-                if lane and lane.running >= self._cap(name):
+                if lane and not lane.has_room(self._cap(name), now):
                     continue  # keeps its turn
                 del self._ring[name]
                 if lane and (item := lane.next(now)):
-                    self._start(item)
+                    self._start(item, now)
                     self._ring[name], progress = None, True
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -170,7 +120,7 @@ class Lanes(Generic[E]):
         self.pump()
         now, free = self._clock.time(), len(self._running) < self.slots
         for lane in self._lanes.values():
-            able = free and lane.running < self._cap(lane.name) and lane.next(now) is not None
+            able = free and lane.has_room(self._cap(lane.name), now) and lane.next(now) is not None
             lane.stuck = None if not able else now if lane.stuck is None else lane.stuck
         return min((lane.stuck for lane in self._lanes.values() if lane.stuck is not None), default=None)
 
@@ -184,6 +134,7 @@ class Lanes(Generic[E]):
             for queue in list(lane.tickets.values()):
                 queue.forget(partitions)
                 self._forget_if_empty(lane, queue)
+            lane.trial = lane.trial if any(queue.items for queue in lane.tickets.values()) else None
             lane.until = max((queue.due for queue in lane.tickets.values() if queue.first), default=-inf)
             self._ring.setdefault(lane.name)
         self.pump()
@@ -200,19 +151,20 @@ class Lanes(Generic[E]):
             await asyncio.sleep(0)  # their callbacks
         return len(waiting & self._running.keys())
 
-    def _start(self, item: _Item[E]) -> None:
-        item.queue.take(item)
-        item.lane.running += 1
+    def _start(self, item: Item[E], now: float) -> None:
+        item.lane.started(item)
+        if item.lane.trial and isfinite(item.lane.trial.step):
+            heapq.heappush(self._due, (now + item.lane.trial.step, item.lane.name))  # more may start then
         self._running[task := asyncio.ensure_future(self._handle(item.event))] = item
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Future[Verdict]) -> None:
         lane, queue = (item := self._running.pop(task)).lane, item.queue
-        lane.running, queue.running = lane.running - 1, False
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         outcome = Later(inf, Scope.TICKET) if error else task.result()
+        lane.ended(item, done=isinstance(outcome, Done))
         if isinstance(outcome, Later) and not item.revoked:
-            self._put_back(item, self._clock.time() + max(outcome.seconds, LEAST), outcome.scope)
+            self._put_back(item, self._clock.time() + max(outcome.seconds, LEAST), outcome)
         if item.detached and error and not task.cancelled():
             logging.getLogger("lanes").warning("detached handler: %r", error)
         elif error and not item.detached:
@@ -223,19 +175,21 @@ class Lanes(Generic[E]):
         self._ring.setdefault(lane.name)
         self.pump()
 
-    def _put_back(self, item: _Item[E], due: float, scope: Scope) -> None:
+    def _put_back(self, item: Item[E], due: float, later: Later) -> None:
         lane, queue = item.lane, item.queue
-        if scope is Scope.EVENT:
+        if later.scope is Scope.EVENT:
             item.due = due
             queue.aside.append(item)
         else:
             queue.items.appendleft(item)
-            queue.due, queue.first = due, scope is Scope.LANE
+            queue.due, queue.first = due, later.scope is Scope.LANE
             lane.until = max(lane.until, due) if queue.first else lane.until
+        if later.gently is not None:
+            lane.try_again(max(lane.until, due), later.gently)
         heapq.heappush(self._due, (due, lane.name))
 
-    def _forget_if_empty(self, lane: _Lane[E], queue: _Queue[E]) -> None:
-        if not queue.items and not queue.aside and not queue.running:
+    def _forget_if_empty(self, lane: Lane[E], queue: Queue[E]) -> None:
+        if queue.empty:
             del lane.tickets[queue.ticket]
         if not lane.tickets:
             del self._lanes[lane.name]

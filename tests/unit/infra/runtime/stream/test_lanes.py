@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from math import inf
 from random import Random
 from typing import Any
 
@@ -211,6 +212,95 @@ def test_a_held_lane_gives_its_slots_back_and_resumes_with_the_held_event(world:
     assert world.finished == []  # all still open
 
 
+def gentle(seconds: float, step: float = inf) -> Later:
+    return Later(seconds, gently=step)
+
+
+def test_a_lane_reopens_with_one_event_and_twice_as_many_with_each_that_is_done(world: World) -> None:
+    world.caps["a"], world.lanes.slots = 5, 99
+    probe = world.put("a")
+    events = [world.put("a") for _ in range(20)]
+    already = events[:4]
+    world.end(probe, gentle(10))
+    world.advance(10)
+    assert set(world.open) == {probe, *already}  # what ran already doesn't matter, and shows no health
+    for event in already:
+        world.end(event)
+    assert world.running == [probe.number] and world.stuck() is None
+    assert world.lanes.counts()["a"] == {"waiting": 16, "running": 1, "held": 0}
+    world.end(probe)
+    assert len(world.running) == 2
+    world.end(next(iter(world.open)))
+    assert len(world.running) == 4
+    world.end(next(iter(world.open)), Later(50, Scope.TICKET))  # says neither this nor that
+    assert len(world.running) == 4
+    world.end(next(iter(world.open)))
+    assert len(world.running) == 5 and world.stuck() is None  # its cap
+
+
+def test_a_probe_that_fails_closes_the_lane_again_and_the_next_is_alone(world: World) -> None:
+    world.caps["a"] = 4
+    one, two, three = (world.put("a") for _ in range(3))
+    world.end(one, gentle(10))
+    world.end(two, gentle(10))
+    world.end(three, gentle(10))
+    world.advance(10)
+    world.end(one)
+    assert world.running == [two.number, three.number]
+    world.end(two, gentle(20))
+    world.end(three)  # a probe of the last time
+    world.put("a")
+    world.put("a")
+    world.advance(19)
+    assert world.running == [] and world.stuck() is None
+    world.advance(1)
+    assert world.running == [two.number]
+
+
+def test_a_gentle_reopening_may_also_go_by_time(world: World) -> None:
+    """Where each event takes long, and the trouble shows at once."""
+    world.caps["a"], world.lanes.slots = 5, 99
+    probe = world.put("a")
+    world.end(probe, gentle(2, 0.25))
+    for _ in range(8):
+        world.put("a")
+    seen = []
+    for _ in range(5):
+        world.advance(0.25 if seen else 2.0)
+        seen.append(len(world.running))
+    assert seen == [1, 2, 4, 5, 5] and world.stuck() is None
+
+
+def test_who_finds_a_lane_closed_by_its_last_owner_reopens_it_gently_too(world: World) -> None:
+    for _ in range(2):
+        world.end(world.put("a"), Later(10, Scope.TICKET, gently=inf))
+    world.put("a", "fine")
+    world.advance(10)
+    assert len(world.running) == 1
+
+
+def test_a_lane_reopened_by_hand_tries_one_event_at_once(world: World) -> None:
+    world.caps["a"] = 3
+    held, ticket, aside = world.put("a"), world.put("a", "k"), world.put("a", "l")
+    world.end(aside, Later(100, Scope.EVENT))
+    world.end(ticket, Later(300, Scope.TICKET))
+    world.end(held, gentle(300))
+    world.advance(1)
+    world.call(world.lanes.reopen, "a")
+    assert world.running == [held.number] and world.lanes.counts()["a"]["held"] == 1
+    world.end(held)
+    assert world.running == [ticket.number]
+    world.call(world.lanes.reopen, "nobody's")
+
+
+def test_a_lane_that_is_not_held_is_not_slowed_down_by_reopening(world: World) -> None:
+    world.call(world.lanes.reopen, "a")
+    world.put("a")
+    world.call(world.lanes.reopen, "a")
+    world.put("a")
+    assert len(world.running) == 2
+
+
 def test_the_longest_hold_of_a_lane_counts(world: World) -> None:
     one, two = world.put("a"), world.put("a")
     world.end(one, Later(10))
@@ -387,12 +477,15 @@ class Reference:
         self.queued, self.running, self.detached = list[Ev](), list[Ev](), set[Ev]()
         self.due, self.first, self.finished = dict[Ev, float](), set[Ev](), list[Ev]()
         self.aside = set[Ev]()
+        self.trials = dict[str, tuple[int, set[Ev]]]()  # limit, and what started since the lane was closed
 
     def startable(self, tenant: str, now: float, cap: int) -> Ev | None:
         lane = [event for event in self.queued if event.tenant == tenant]
+        trial = self.trials.get(tenant)
         if (
             any(self.due[e] > now for e in lane if e in self.first)
             or sum(e.tenant == tenant for e in self.running) >= cap
+            or (trial and len(trial[1] & set(self.running)) >= trial[0])
         ):
             return None
         busy = {event.ticket for event in self.running if event.tenant == tenant}
@@ -430,6 +523,8 @@ class Model(RuleBasedStateMachine):
             ref.first.discard(event)
             ref.aside.discard(event)
             ref.due.pop(event, None)
+            if event.tenant in ref.trials:
+                ref.trials[event.tenant][1].add(event)
             self.passed[event.tenant].clear()
             for tenant in TENANTS:  # fair: nobody starts twice while another could start all the time
                 if tenant != event.tenant and ref.startable(tenant, now, world.caps[tenant]):
@@ -458,25 +553,31 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.ref.running)
     @rule(
         data=st.data(),
-        how=st.sampled_from(["done", "done", "lane", "ticket", "event"]),
+        how=st.sampled_from(["done", "done", "lane", "gentle", "ticket", "event"]),
         seconds=st.sampled_from([1.0, 3.0, 3.0, 10.0]),
     )
     def end(self, data: Any, how: str, seconds: float) -> None:
         event = data.draw(st.sampled_from(self.ref.running))
         ref, outcome = (
             self.ref,
-            Done() if how == "done" else Later(seconds, Scope(how)),
+            Done()
+            if how == "done"
+            else Later(seconds, Scope.LANE if how == "gentle" else Scope(how), inf if how == "gentle" else None),
         )
         ref.running.remove(event)
         if event in ref.detached:
             ref.detached.discard(event)
         elif isinstance(outcome, Done):
             ref.finished.append(event)
+            if event in (trial := ref.trials.get(event.tenant, (0, set[Ev]())))[1]:
+                ref.trials[event.tenant] = (trial[0] * 2, trial[1])
         else:
             ref.queued.insert(0, event)
             ref.queued.sort(key=lambda e: e.number)
             ref.due[event] = self.world.clock.now + seconds
-            ref.first |= {event} if how == "lane" else set()
+            ref.first |= {event} if how in ("lane", "gentle") else set()
+            if how == "gentle":
+                ref.trials[event.tenant] = (1, set())
             ref.aside |= {event} if how == "event" else set()
         self.world.end(event, outcome)
         self.follow()
@@ -502,6 +603,8 @@ class Model(RuleBasedStateMachine):
         ref.queued = [e for e in ref.queued if e not in gone]
         ref.first -= gone
         ref.detached |= set(late)
+        kept = {event.tenant for event in ref.queued if event not in ref.aside}
+        ref.trials = {tenant: trial for tenant, trial in ref.trials.items() if tenant in kept}
         self.world.revoke(partitions, 0.001 if drain else None)
         if drain:  # cancelled: they end at once
             assert set(late) <= set(self.world.cancelled)
@@ -545,7 +648,7 @@ def test_whatever_is_put_aside_each_event_ends_once_and_the_others_of_a_ticket_k
             event = random.choice(running)
             how = random.choice([None, None, *Scope])
             was_aside |= {event.number} if how is Scope.EVENT else set()
-            world.end(event, Later(random.choice([1.0, 4.0]), how) if how else Done())
+            world.end(event, Later(random.choice([1.0, 4.0]), how, random.choice([None, 0.5, inf])) if how else Done())
         else:
             world.advance(random.choice([0.5, 2.0, 5.0]))
     finished_at = {event.number: place for place, event in enumerate(world.finished)}
