@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from random import Random
-
 from infra.runtime.clock import SystemClock
 from infra.runtime.kafka.client_settings import load_kafka
 from infra.runtime.settings import load
 from infra.runtime.stream.outcomes import Outcome
 from infra.runtime.stream.record import Input
 from infra.runtime.stream.runner import StageSpec, exit_with
-from processors.deliver.backoff import DeskBackoff
 from processors.deliver.feedback_links import SignedFeedbackLinks
 from processors.deliver.ports import Ports
 from processors.deliver.processor import process
@@ -56,7 +53,6 @@ def wired(context: StageContext, settings: DeliverSettings, transport: Transport
         contents=Tickets(context.pool),
         enhancements=Enhancements(context.pool),
         renderer=NoteRenderer(SignedFeedbackLinks(settings.link_ring, settings.public_url, clock)),
-        backoff=DeskBackoff(clock, Random()),
         clock=clock,
     )
 

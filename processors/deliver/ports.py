@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from infra.runtime.clock import Clock
-from processors.deliver.backoff import DeskBackoff
 from schemas.events import EnhancementSynthesized
 from sinks.postgres.note_intents import LEASE_SECONDS, Busy, Ending, Intent, IntentState, NoteKey
 from sinks.servicedesk.types import Note, NoteSink, TicketReader
@@ -92,5 +91,4 @@ class Ports:
     contents: NewestContent
     enhancements: Enhancements
     renderer: Renders
-    backoff: DeskBackoff
     clock: Clock

@@ -95,7 +95,6 @@ async def _obstacle(task: _Task, ports: Ports) -> Reason | Refused | None:
     view = await ports.tickets.get(task.ticket)
     if isinstance(view, Refused):
         return view
-    ports.backoff.answered(task.key.tenant_id)
     if isinstance(view, Gone):
         return Reason.TICKET_DELETED
     if view.closed:
@@ -141,14 +140,13 @@ async def _ended(event: EnhancementSynthesized, ending: Ending, ports: Ports) ->
 
 
 async def _refused(task: _Task, refused: Refused, ports: Ports) -> Outcome:
-    tenant = task.key.tenant_id
     wait = refused.retry_after or 0.0
     if refused.reason is Reason.TICKET_DELETED:
         return await _drop(task, refused.reason, ports)
     if refused.reason is Reason.DESK_RATE_LIMITED:
         return Hold(refused.reason, wait or RATE_LIMITED_SECONDS, Scope.LANE, refused.detail)
     if refused.reason is Reason.DESK_UNAVAILABLE:
-        return Hold(refused.reason, max(wait, ports.backoff.failed(tenant)), Scope.LANE, refused.detail)
+        return Hold(refused.reason, wait, Scope.LANE, refused.detail)  # the lane's breaker makes it longer each time
     if refused.reason is Reason.DESK_CREDENTIAL_REFUSED:
         scope = Scope.TICKET if refused.ticket_only else Scope.LANE
         return Hold(refused.reason, max(wait, CREDENTIAL_SECONDS), scope, refused.detail)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import tenant_transaction
+from infra.runtime.stream.breaker import BreakerState, LaneBreaker
 from infra.runtime.stream.outcomes import Scope
 from infra.runtime.stream.ports import HeldEvent
+from infra.runtime.stream.record import Position
 
 MAX_LOADED = 1000
 """Rows read for one lane; a lane's window is smaller, so more are only what a crash left behind."""
@@ -27,9 +29,18 @@ ON CONFLICT (tenant_id, stage, topic, partition, record_offset) DO UPDATE SET sc
 """
 _CLEAR = "DELETE FROM lane_holds WHERE tenant_id = $1 AND stage = $2 AND topic = $3 AND partition = $4 AND record_offset = $5"
 
+_SWEEP = "DELETE FROM lane_holds WHERE tenant_id = $1 AND stage = $2 AND topic = $3 AND partition = $4 AND record_offset < $5"
+_BREAKER = "SELECT tenant_id, stage, state, failures, until FROM lane_breakers WHERE tenant_id = $1 AND stage = $2"
+_SAVE_BREAKER = """
+INSERT INTO lane_breakers (tenant_id, stage, state, failures, until) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (tenant_id, stage) DO UPDATE SET state = excluded.state, failures = excluded.failures, until = excluded.until,
+    updated_at = now()
+"""
+_CLOSE_BREAKER = "DELETE FROM lane_breakers WHERE tenant_id = $1 AND stage = $2"
+
 
 class LaneHolds:
-    """Implements `infra.runtime.stream.ports.HoldStore`."""
+    """Implements `infra.runtime.stream.ports.HoldStore`. A breaker that is closed has no row."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -57,6 +68,30 @@ class LaneHolds:
             )
             for row in rows
         ]
+
+    async def sweep(self, tenant_id: str, stage: str, committed: Position) -> None:
+        if not tenant_id:
+            return
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            at = (committed.topic, committed.partition, committed.offset)
+            await connection.execute(_SWEEP, tenant_id, stage, *at)
+
+    async def breaker(self, tenant_id: str, stage: str) -> LaneBreaker | None:
+        if not tenant_id:
+            return None
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            row = await connection.fetchrow(_BREAKER, tenant_id, stage)
+        if row is None:
+            return None
+        return LaneBreaker(row["tenant_id"], row["stage"], BreakerState(row["state"]), row["failures"], row["until"])
+
+    async def save_breaker(self, breaker: LaneBreaker) -> None:
+        async with tenant_transaction(self._pool, breaker.tenant_id) as connection:
+            if breaker.state is BreakerState.CLOSED:
+                await connection.execute(_CLOSE_BREAKER, breaker.tenant_id, breaker.stage)
+            else:
+                row = (breaker.state.value, breaker.failures, breaker.until)
+                await connection.execute(_SAVE_BREAKER, breaker.tenant_id, breaker.stage, *row)
 
     async def save(self, held: HeldEvent) -> None:
         async with tenant_transaction(self._pool, held.tenant_id) as connection:

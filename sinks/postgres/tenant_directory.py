@@ -20,9 +20,11 @@ ANSWER_SECONDS = 4.0
 
 
 async def load_tenants(pool: Pool) -> list[TenantSettings]:
-    """By partition. A function gives every role this much of all tenants, and no more."""
+    """By partition. Functions give every role this much of all tenants, and no more."""
     async with connection(pool) as connected:
-        rows = await connected.fetch("SELECT * FROM tenant_directory()")
+        rows = await connected.fetch(
+            "SELECT * FROM tenant_directory() JOIN tenant_changes() USING (tenant_id) ORDER BY partition"
+        )
     return [TenantSettings(**row) for row in rows]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 MODELS = ("gpt-4-turbo", "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini")
@@ -34,6 +35,8 @@ class TenantSettings:
     external_model: bool
     webhook_rate_per_second: float
     webhook_burst: int
+    changed_at: datetime | None = None
+    """When anything of the tenant was changed last, its desk's credential included."""
 
 
 Value = str | int | float | bool

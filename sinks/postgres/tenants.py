@@ -143,6 +143,7 @@ class TenantStore:
         await self.show(tenant_id)
         async with tenant_transaction(self._pool, tenant_id) as connection:
             await credentials.add(connection, tenant_id, credential, who=change.who)
+            await _update(connection, tenant_id, {}, change)  # so that what is held for the old one is tried again
             entry = Audited(
                 tenant_id, change.who, "tenant replace-credential", "servicedesk_api_key", MASKED, MASKED, change.reason
             )
@@ -182,9 +183,9 @@ async def _update(connection: Connection, tenant_id: str, values: Mapping[str, V
     ]  # names are ours: parse() refuses others
     if "external_model_agreed_by" in columns:
         assignments.append("external_model_agreed_at = now()")
-    if assignments:
-        statement = f"UPDATE tenant_configs SET {', '.join(assignments)}, updated_at = now() WHERE tenant_id = $1"  # noqa: S608
-        await connection.execute(statement, tenant_id, *columns.values())
+    assignments.append("updated_at = clock_timestamp()")
+    statement = f"UPDATE tenant_configs SET {', '.join(assignments)} WHERE tenant_id = $1"  # noqa: S608
+    await connection.execute(statement, tenant_id, *columns.values())
 
 
 def _shown(values: Mapping[str, Value]) -> str:

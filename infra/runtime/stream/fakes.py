@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from infra.runtime.stream.breaker import BreakerState, LaneBreaker
 from infra.runtime.stream.ports import HeldEvent
 from infra.runtime.stream.record import Position
 from schemas.events import DeadLetter, Event
@@ -34,6 +35,7 @@ class Limit:
     partition: int
     enabled: bool = True
     max_concurrent_jobs: int = 5
+    changed_at: datetime | None = None
 
 
 class FixedLimits:
@@ -53,6 +55,7 @@ class MemoryHolds:
     no call returns. A row for one of `refused` is one that PostgreSQL won't take."""
 
     rows: dict[Position, HeldEvent] = field(default_factory=dict)
+    breakers: dict[tuple[str, str], LaneBreaker] = field(default_factory=dict)
     fails: Exception | None = None
     slow: asyncio.Event | None = None
     refused: set[Position] = field(default_factory=set)
@@ -72,6 +75,24 @@ class MemoryHolds:
     async def clear(self, held: HeldEvent) -> None:
         await self._answer()
         self.rows.pop(_position(held), None)
+
+    async def sweep(self, tenant_id: str, stage: str, committed: Position) -> None:
+        await self._answer()
+        for position, held in list(self.rows.items()):
+            same_lane = (held.tenant_id, held.stage, held.topic, held.partition)
+            if same_lane == (tenant_id, stage, committed.topic, committed.partition) and held.offset < committed.offset:
+                del self.rows[position]
+
+    async def breaker(self, tenant_id: str, stage: str) -> LaneBreaker | None:
+        await self._answer()
+        return self.breakers.get((tenant_id, stage))
+
+    async def save_breaker(self, breaker: LaneBreaker) -> None:
+        await self._answer()
+        if breaker.state is BreakerState.CLOSED:
+            self.breakers.pop((breaker.tenant_id, breaker.stage), None)
+        else:
+            self.breakers[breaker.tenant_id, breaker.stage] = breaker
 
     async def _answer(self) -> None:
         if self.slow is not None:

@@ -83,6 +83,15 @@ class Feeder:
         lanes = self.lanes.counts().values()
         return sum(c["waiting"] for c in lanes), sum(c["running"] for c in lanes), sum(c["held"] for c in lanes)
 
+    def committed(self, position: Position) -> int | None:
+        """The first offset of its partition that isn't handled."""
+        found: int | None = self._consumer.ledger.committable(TP(position.topic, position.partition))
+        return found
+
+    def reopen(self, partition: int) -> None:
+        """A hold of this lane may be over: one event of it tries now."""
+        self.lanes.reopen(str(partition))
+
     @property
     def _consumer(self) -> Any:
         return cast(Any, self._app.consumer)

@@ -158,15 +158,16 @@ class EventHandler:
             ticket_id=envelope.subject if envelope else peek(record.headers, "ce_subject"),
             event_id=envelope.id if envelope else "",
         )
+        waiting = self.holds.waiting(held)
         self._count(tenant if envelope else "", "hold", hold.reason)
         log.info(
             "Event held", stage=self.stage.value, tenant_id=tenant, ticket_id=held.ticket_id, event_id=held.event_id,
-            reason=hold.reason.value, retry_after=round(self.holds.seconds(hold), 2), attempts=held.attempts,
+            reason=hold.reason.value, retry_after=round(waiting.seconds, 2), attempts=held.attempts,
             detail=hold.detail[:300],
         )  # fmt: skip
         if reason := self.holds.given_up(held):
             return DeadLetter(reason, f"last held for {hold.reason}: {hold.detail}")
-        return Later(self.holds.seconds(hold), hold.scope)
+        return Later(*waiting)
 
     async def _publish(
         self, record: RawRecord, outcome: Emit | Drop, envelope: Envelope | None, current: Current

@@ -6,12 +6,17 @@ Rows are written behind the runner's back: PostgreSQL may be away, and a hold mu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from math import inf
+from random import Random
+from typing import NamedTuple
 
 from infra.runtime.clock import Clock
 from infra.runtime.postgres.availability import UNAVAILABLE
+from infra.runtime.stream.breaker import Breakers
 from infra.runtime.stream.outcomes import Hold, Scope
 from infra.runtime.stream.ports import HeldEvent, HoldStore
 from infra.runtime.stream.record import Position
@@ -31,8 +36,28 @@ TENANT_APPEARS_WITHIN = timedelta(seconds=60)
 """A tenant that was just created shows within 5 s; a partition that has no owner after this never had one."""
 BRIEF = frozenset({Reason.ANSWER_PENDING, Reason.RETRY, Reason.GATHERING})
 """Holds of some seconds, which another owner need not know."""
+TRIPS = frozenset({Reason.DESK_UNAVAILABLE, Reason.DESK_RATE_LIMITED, Reason.DESK_CREDENTIAL_REFUSED})
+"""Holds of a lane that its breaker counts. The model's breaker is synthesize's own: it is the provider's, not the tenant's."""
+GENTLY: Mapping[str, float] = {
+    **dict.fromkeys(TRIPS, inf),
+    Reason.MODEL_UNAVAILABLE: 5.0,
+    Reason.MODEL_RATE_LIMITED: 5.0,
+    Reason.DATABASE_UNAVAILABLE: 0.25,
+}
+"""After which holds a lane reopens with one event, and the seconds in which that doubles even if none is done. A model takes up to
+45 s for an answer and refuses at once; PostgreSQL is everybody's, so a lane must not wait for it once it is back. Other holds end
+at once for all: where a tenant was disabled nothing has to recover."""
+UNPROVEN = frozenset({Reason.KEY_UNKNOWN, Reason.TENANT_UNKNOWN})
 ITS_OWN_FAULT = frozenset({Reason.DESK_UNAVAILABLE, Reason.MODEL_UNAVAILABLE, Reason.NOTE_UNCERTAIN})
 """Holds that, when all others of the tenant succeed, are the event's own doing."""
+
+
+class Waiting(NamedTuple):
+    """As in `lanes.Later`."""
+
+    seconds: float
+    scope: Scope
+    gently: float | None = None
 
 
 @dataclass(slots=True)
@@ -68,6 +93,10 @@ class HoldBook:
     clock: Clock
     max_age: timedelta = timedelta(hours=24)
     save_again: float = SAVE_AGAIN
+    committed: Callable[[Position], int | None] = lambda _: None
+    """The first offset of the position's partition that isn't handled; None if that isn't known."""
+    random: Random = field(default_factory=Random)
+    breakers: Breakers = field(init=False)
     _entries: dict[Position, _Entry] = field(default_factory=dict)
     _readings: dict[str, _Reading] = field(default_factory=dict)
     _revokes: int = 0
@@ -76,9 +105,12 @@ class HoldBook:
     _cleared: dict[Position, HeldEvent] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def waiting_for(self, tenant_id: str, position: Position, ticket_id: str) -> tuple[float, Scope] | None:
-        """Seconds for which a hold found by an earlier owner still closes this event's lane or ticket."""
-        await self._read(tenant_id)
+    def __post_init__(self) -> None:
+        self.breakers = Breakers(self.stage, self.clock, self.random)
+
+    async def waiting_for(self, tenant_id: str, position: Position, ticket_id: str) -> Waiting | None:
+        """For how long a hold found by an earlier owner still closes this event's lane or ticket."""
+        await self._read(tenant_id, position)
         now = self.clock.now()
         closing = [
             entry.held
@@ -92,7 +124,7 @@ class HoldBook:
         latest = max(closing, key=lambda held: held.until)
         own = position in self._entries
         # Others are put back as if only their ticket waited: the lane must reopen with the event that closed it.
-        return (latest.until - now).total_seconds(), latest.scope if own else Scope.TICKET
+        return Waiting((latest.until - now).total_seconds(), latest.scope if own else Scope.TICKET, _gently(latest))
 
     def held(self, hold: Hold, *, tenant_id: str, position: Position, ticket_id: str, event_id: str) -> HeldEvent:
         """Note a failure; the entry with its attempts and first failure."""
@@ -110,7 +142,7 @@ class HoldBook:
             scope=hold.scope,
             reason=hold.reason.value,
             detail=hold.detail[:2000],
-            until=now + timedelta(seconds=self.seconds(hold)),
+            until=now + timedelta(seconds=self._seconds(hold, tenant_id)),
             first_failed_at=first,
             attempts=attempts + 1,
         )
@@ -123,10 +155,16 @@ class HoldBook:
             self._wake.set()
         return held
 
-    def seconds(self, hold: Hold) -> float:
+    def waiting(self, held: HeldEvent) -> Waiting:
+        return Waiting((held.until - self.clock.now()).total_seconds(), held.scope, _gently(held))
+
+    def _seconds(self, hold: Hold, tenant_id: str) -> float:
         """For how long: others' servers say `Retry-After` as they please, so never longer than an event may be held."""
         longest = self.max_age.total_seconds()
-        return min(max(hold.retry_after, 0.0), longest) if hold.retry_after == hold.retry_after else 0.0
+        asked = min(max(hold.retry_after, 0.0), longest) if hold.retry_after == hold.retry_after else 0.0
+        if hold.scope is Scope.LANE and hold.reason in TRIPS:
+            return self.breakers.failed(tenant_id, at_least=asked, at_most=longest)
+        return asked
 
     def given_up(self, held: HeldEvent) -> Reason | None:
         """Why this event is not to be held any longer, if so."""
@@ -145,6 +183,9 @@ class HoldBook:
     def settled(self, position: Position, tenant_id: str, *, succeeded: bool) -> None:
         """The event is wholly handled; its row, if it has one, is no longer true."""
         if succeeded:
+            self.breakers.succeeded(tenant_id)
+            if self.breakers.unsaved:
+                self._wake.set()
             self._successes[tenant_id] = self._successes.get(tenant_id, 0) + 1
         entry = self._entries.pop(position, None)
         self._unsaved.discard(position)
@@ -157,11 +198,34 @@ class HoldBook:
         self._entries.clear()
         self._readings.clear()
         self._unsaved.clear()
+        self.breakers.forget()
         self._revokes += 1
+
+    def reopen(self, tenant_id: str) -> bool:
+        """What closed the tenant's lane may be over: it is to be tried again now. Whether there was anything."""
+        now, found = self.clock.now(), False
+        for position, entry in self._entries.items():
+            if (entry.held.tenant_id, entry.held.scope) == (tenant_id, Scope.LANE) and entry.held.until > now:
+                entry.held, found = replace(entry.held, until=now), True
+                self._unsaved.add(position)
+        if found:
+            self.breakers.reopen(tenant_id)
+            self._wake.set()
+        return found
 
     @property
     def count(self) -> int:
         return len(self._entries)
+
+    def counts(self) -> Counter[tuple[str, str]]:
+        """Events that failed and aren't settled, by tenant (empty where it isn't proven) and reason."""
+        held = (entry.held for entry in self._entries.values())
+        return Counter(("" if one.reason in UNPROVEN else one.tenant_id, one.reason) for one in held)
+
+    def closed(self) -> dict[str, int]:
+        """Tenants whose lane is closed now, with their partition."""
+        now, held = self.clock.now(), (entry.held for entry in self._entries.values())
+        return {one.tenant_id: one.partition for one in held if one.scope is Scope.LANE and one.until > now}
 
     async def write_behind(self) -> None:
         """For ever: save and clear rows; while PostgreSQL is away, try again every two seconds."""
@@ -182,24 +246,30 @@ class HoldBook:
             if entry := self._entries.get(position):
                 entry.saved = True  # and it may be settled: its row must be cleared then
                 try:
-                    await self._written(self.store.save(entry.held), entry.held)
+                    await self._written(self.store.save(entry.held), entry.held.tenant_id, entry.held.event_id)
                 except AWAY:
                     self._unsaved.add(position)
                     raise
         for position, held in list(self._cleared.items()):
-            await self._written(self.store.clear(held), held)
+            await self._written(self.store.clear(held), held.tenant_id, held.event_id)
             self._cleared.pop(position, None)
+        for tenant_id in self.breakers.take_unsaved():
+            try:
+                await self._written(self.store.save_breaker(self.breakers.row(tenant_id)), tenant_id)
+            except AWAY:
+                self.breakers.not_saved(tenant_id)
+                raise
 
-    async def _written(self, writing: Awaitable[None], held: HeldEvent) -> None:
+    async def _written(self, writing: Awaitable[None], tenant_id: str, event_id: str = "") -> None:
         """A row that PostgreSQL refuses is given up: all others would wait behind it. The hold itself goes on in memory."""
         try:
             await writing
         except AWAY:
             raise
         except Exception as error:
-            log.error("row of a hold refused", tenant_id=held.tenant_id, event_id=held.event_id, error=repr(error))
+            log.error("row of a hold refused", tenant_id=tenant_id, event_id=event_id, error=repr(error))
 
-    async def _read(self, tenant_id: str) -> None:
+    async def _read(self, tenant_id: str, position: Position) -> None:
         """The tenant's rows, once; events that come meanwhile wait for the same reading. Later again if PostgreSQL is away."""
         now, reading = self.clock.now(), self._readings.get(tenant_id)
         if reading and reading.task.done() and not reading.task.result() and now - reading.began >= READ_AGAIN:
@@ -208,13 +278,17 @@ class HoldBook:
             if len(self._readings) > MAX_HELD_TENANTS:
                 self._readings.clear()
             reading = self._readings[tenant_id] = _Reading(
-                asyncio.create_task(self._load(tenant_id, self._revokes)), now
+                asyncio.create_task(self._load(tenant_id, position, self._revokes)), now
             )
         await asyncio.shield(reading.task)
 
-    async def _load(self, tenant_id: str, revokes: int) -> bool:
+    async def _load(self, tenant_id: str, position: Position, revokes: int) -> bool:
+        committed = self.committed(position)
         try:
+            if committed is not None:
+                await self.store.sweep(tenant_id, self.stage, replace(position, offset=committed))
             rows = await self.store.load(tenant_id, self.stage)
+            breaker = await self.store.breaker(tenant_id, self.stage)
         except Exception as error:
             log.warning(
                 "holds of the tenant could not be read: going on without", tenant_id=tenant_id, error=repr(error)
@@ -224,6 +298,8 @@ class HoldBook:
             return True
         for held in rows:
             self._remember(held)
+        if breaker is not None:
+            self.breakers.remember(breaker)
         return True
 
     def _remember(self, row: HeldEvent) -> None:
@@ -234,6 +310,10 @@ class HoldBook:
             return
         first, attempts = min(entry.held.first_failed_at, row.first_failed_at), max(entry.held.attempts, row.attempts)
         entry.held, entry.saved = replace(entry.held, first_failed_at=first, attempts=attempts), True
+
+
+def _gently(held: HeldEvent) -> float | None:
+    return GENTLY.get(held.reason) if held.scope is Scope.LANE else None
 
 
 def _closes(held: HeldEvent, ticket_id: str) -> bool:

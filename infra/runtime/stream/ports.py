@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from infra.runtime.stream.breaker import LaneBreaker
 from infra.runtime.stream.outcomes import Scope
+from infra.runtime.stream.record import Position
 from schemas.events import DeadLetter, Event
 from schemas.reasons import Reason
 
@@ -23,6 +25,9 @@ class TenantLimit(Protocol):
     def enabled(self) -> bool: ...
     @property
     def max_concurrent_jobs(self) -> int: ...
+    @property
+    def changed_at(self) -> datetime | None:
+        """When anything of it was changed last, its desk's credential included. Compared for being the same only."""
 
 
 class TenantLimits(Protocol):
@@ -56,12 +61,19 @@ class HeldEvent:
 
 
 class HoldStore(Protocol):
-    """Rows in `lane_holds`, so that the next owner of a lane honours what the last one found out. Raises when PostgreSQL is
-    away: the runner then keeps the hold in memory and saves it later."""
+    """Rows in `lane_holds` and `lane_breakers`, so that the next owner of a lane honours what the last one found out. Raises when
+    PostgreSQL is away: the runner then keeps the hold in memory and saves it later."""
 
     async def load(self, tenant_id: str, stage: str) -> Sequence[HeldEvent]: ...
+    async def sweep(self, tenant_id: str, stage: str, committed: Position) -> None:
+        """Delete the rows of the partition that stand before what is committed: their events ended elsewhere."""
+
     async def save(self, held: HeldEvent) -> None: ...
     async def clear(self, held: HeldEvent) -> None: ...
+    async def breaker(self, tenant_id: str, stage: str) -> LaneBreaker | None:
+        """None if it is closed."""
+
+    async def save_breaker(self, breaker: LaneBreaker) -> None: ...
 
 
 class DeadLetterSink(Protocol):

@@ -19,8 +19,10 @@ from infra.runtime.stream.faust_app import StreamApp, stream_app
 from infra.runtime.stream.feeder import Feeder
 from infra.runtime.stream.handler import EventHandler, Process, Publishes
 from infra.runtime.stream.hold_book import HoldBook
+from infra.runtime.stream.hold_gauges import HoldGauges
 from infra.runtime.stream.lifecycle import Lifecycle
 from infra.runtime.stream.ports import DeadLetterSink, FailedEvents, HoldStore, TenantLimits
+from infra.runtime.stream.reopening import Reopening
 from infra.runtime.stream.watchdog import assigned
 from infra.runtime.telemetry import metrics
 from infra.runtime.telemetry.internal_server import Check, CheckResult, InternalServer
@@ -90,12 +92,17 @@ async def run_stage(spec: StageSpec, ports: StagePorts, surroundings: Surroundin
     )
     app = stream_app(spec.stage.group(surroundings.prefix), ports.kafka.faust())
     feeder = Feeder(app, handler.handle, ports.limits, slots=spec.slots, detach=spec.detach)
-    feeder.on_revoke = holds.forget
+    feeder.on_revoke, holds.committed = holds.forget, feeder.committed
+    reopening = Reopening(holds, ports.limits, feeder.reopen)
     _agent(app, feeder, spec.stage.consumes.named(surroundings.prefix))
     server = InternalServer(checks={"kafka": _group_check(app), **surroundings.checks})
     await server.start(surroundings.internal_host, surroundings.internal_port)
     write_ports(surroundings.ports_file, internal=server.port)
-    background = [asyncio.create_task(holds.write_behind()), asyncio.create_task(_measure(spec.stage, feeder))]
+    background = [
+        asyncio.create_task(holds.write_behind()),
+        asyncio.create_task(_measure(spec.stage, feeder)),
+        asyncio.create_task(_every_second(HoldGauges(holds).show, reopening.look)),
+    ]
     log.info("stage starts", stage=spec.stage.value, consumes=spec.stage.consumes.value, internal_port=server.port)
     code = await Lifecycle(app, feeder, spec.grace).run()
     for task in background:
@@ -146,6 +153,16 @@ async def _measure(stage: Stage, feeder: Feeder) -> None:
         metrics.EVENTS_WAITING.labels(stage.value).set(waiting)
         metrics.EVENTS_IN_FLIGHT.labels(stage.value).set(running)
         metrics.EVENTS_HELD.labels(stage.value).set(held)
+        await asyncio.sleep(1)
+
+
+async def _every_second(*looks: Callable[[], None]) -> None:
+    while True:
+        for look in looks:
+            try:
+                look()
+            except Exception:  # a look that fails must not end the others
+                log.exception("a look at the holds failed")
         await asyncio.sleep(1)
 
 

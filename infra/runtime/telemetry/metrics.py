@@ -1,4 +1,5 @@
-"""Prometheus metrics that more than one process writes. Labels are bounded sets: never a ticket, a tenant only on counters."""
+"""Prometheus metrics that more than one process writes. Labels are bounded sets: never a ticket, a tenant only on counters
+and of those that are held."""
 
 from __future__ import annotations
 
@@ -18,6 +19,16 @@ EVENT_SECONDS = Histogram(
 EVENTS_IN_FLIGHT = Gauge("ticketstream_events_in_flight", "Events being handled now.", ["stage"])
 EVENTS_WAITING = Gauge("ticketstream_events_waiting", "Events read and not started.", ["stage"])
 EVENTS_HELD = Gauge("ticketstream_events_held", "Events that wait for a due time.", ["stage"])
+LANE_HELD = Gauge(
+    "ticketstream_lane_held_events",
+    "Events that failed and wait for another try, by tenant and reason; only of tenants that are held.",
+    ["stage", "tenant_id", "reason"],
+)
+LANE_BREAKER = Gauge(
+    "ticketstream_lane_breaker_state",
+    "The circuit breaker of a tenant's lane: 0 closed, 1 half open, 2 open. No series: closed for a while.",
+    ["stage", "tenant_id"],
+)
 END_TO_END_SECONDS = Histogram(
     "ticketstream_webhook_to_note_seconds",
     "Time from webhook to note.",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from random import Random
 from typing import Any
 from uuid import uuid5
 
 import pytest
 
 from infra.runtime.stream.outcomes import Outcome
-from processors.deliver.backoff import DeskBackoff
 from processors.deliver.fakes import FakeContents, FakeEnhancements, FakeFeedbackLinks, FakeNoteIntents
 from processors.deliver.ports import Ports
 from processors.deliver.processor import process
@@ -77,7 +75,6 @@ class Delivery:
             contents=self.contents,
             enhancements=self.enhancements,
             renderer=NoteRenderer(FakeFeedbackLinks()),
-            backoff=DeskBackoff(self.clock, Random(1)),
             clock=self.clock,
         )
 

@@ -134,7 +134,8 @@ async def test_a_dropped_event_stays_dropped_with_the_same_times(delivery: Deliv
     [
         (RATE_LIMITED, 17.0, 17.0, Scope.LANE),
         (replace(RATE_LIMITED, retry_after=None), 60.0, 60.0, Scope.LANE),
-        (DOWN, 2.5, 5.0, Scope.LANE),
+        (DOWN, 0.0, 0.0, Scope.LANE),  # the breaker's wait
+        (replace(DOWN, retry_after=9.0), 9.0, 9.0, Scope.LANE),
         (BAD_KEY, 300.0, 300.0, Scope.LANE),
         (FORBIDDEN, 300.0, 300.0, Scope.TICKET),
     ],
@@ -152,34 +153,6 @@ async def test_what_is_wrong_with_the_desk_is_waited_for(
     assert isinstance(await delivery.run(), Emit)
     assert delivery.desk.looked == 0  # nothing was written for sure: no need to look
     assert len(delivery.notes) == 1
-
-
-async def test_waits_for_a_desk_that_is_down_grow_and_begin_anew(delivery: Delivery) -> None:
-    waits = []
-    for _ in range(12):
-        delivery.desk.troubles.append(DOWN)
-        outcome = await delivery.run()
-        assert isinstance(outcome, Hold)
-        waits.append(outcome.retry_after)
-        delivery.clock.pass_by(outcome.retry_after)
-    assert waits[0] <= 5
-    assert waits[3] > 15
-    assert 150 <= waits[-1] <= 300
-    await delivery.run()
-    delivery.desk.troubles.append(DOWN)
-    outcome = await delivery.run(synthesized("next", content_hash="c" * 64))
-    assert isinstance(outcome, Hold)
-    assert outcome.retry_after <= 5
-
-
-async def test_events_that_fail_together_count_as_one_failure(delivery: Delivery) -> None:
-    waits = []
-    for number in range(10):
-        delivery.desk.troubles.append(DOWN)
-        outcome = await delivery.run(synthesized(f"{number}"))
-        assert isinstance(outcome, Hold)
-        waits.append(outcome.retry_after)
-    assert max(waits) <= 5
 
 
 @pytest.mark.parametrize("written", [True, False])

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 
 from infra.runtime.kafka.producer import Record
@@ -21,6 +22,11 @@ TENANT, PARTITION = "msp-acme-corp", 3
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 KEYS = {service: SigningKey.create(service) for service in ("ingest", "enrich")}
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class NoJitter(Random):
+    def uniform(self, a: float, b: float) -> float:
+        return 1.0
 
 
 def service_key(service: str, **changes: Any) -> ServiceKey:

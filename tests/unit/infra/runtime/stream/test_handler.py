@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from math import inf
 from typing import Any
 
 import pytest
@@ -28,7 +29,8 @@ from infra.runtime.stream.handler import EventHandler
 from infra.runtime.stream.hold_book import HoldBook
 from infra.runtime.stream.lanes import Done, Later, Verdict
 from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Outcome, Scope
-from infra.runtime.stream.record import Input, RawRecord
+from infra.runtime.stream.ports import HeldEvent
+from infra.runtime.stream.record import Input, Position, RawRecord
 from schemas.events import TicketEnriched
 from schemas.reasons import Reason
 from schemas.topics import Stage, Topic
@@ -38,6 +40,7 @@ from tests.unit.infra.runtime.stream.records import (
     TENANT,
     TRACE,
     KeyTable,
+    NoJitter,
     raw,
     service_key,
     ticket_received,
@@ -61,7 +64,7 @@ class World:
         self.publisher, self.letters, self.failed = KeptEvents(), KeptLetters(), KeptFailures()
         self.limits = FixedLimits(Limit(TENANT, PARTITION))
         self.keys = KeyTable(service_key("ingest")).directory(self.clock)
-        self.holds = HoldBook("enrich", self.store, self.clock)
+        self.holds = HoldBook("enrich", self.store, self.clock, random=NoJitter())
         self.inputs = list[Input]()
         self.decide: Decision = lambda _: Drop(Reason.UNCHANGED)
         self.owner = True
@@ -155,7 +158,7 @@ async def test_drop_with_an_event_tells_readers_downstream(world: World) -> None
 @pytest.mark.parametrize("scope", Scope)
 async def test_hold_comes_back_later_in_its_scope(world: World, scope: Scope) -> None:
     world.decide = lambda _: Hold(Reason.DESK_UNAVAILABLE, 30.0, scope)
-    assert await world.handle() == Later(30.0, scope)
+    assert await world.handle() == Later(30.0, scope, inf if scope is Scope.LANE else None)
     await world.holds.flush()
     (held,) = world.store.rows.values()
     assert (held.reason, held.scope, held.ticket_id, held.event_id) == ("desk_unavailable", scope, "10042", "event-1")
@@ -165,7 +168,7 @@ async def test_a_held_event_is_not_run_before_it_is_due(world: World) -> None:
     world.decide = lambda _: Hold(Reason.DESK_UNAVAILABLE, 30.0)
     await world.handle()
     world.clock.advance(10)
-    assert await world.handle() == Later(20.0, Scope.LANE)
+    assert await world.handle() == Later(20.0, Scope.LANE, inf)
     assert len(world.inputs) == 1
     world.clock.advance(20)
     world.decide = lambda inputs: Emit(enriched(inputs))
@@ -173,11 +176,46 @@ async def test_a_held_event_is_not_run_before_it_is_due(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "kept"), [(1e300, 86400.0), (float("inf"), 86400.0), (float("nan"), 0.0), (-5, 0.0)]
+    ("seconds", "kept"), [(1e300, 86400.0), (float("inf"), 86400.0), (float("nan"), 5.0), (-5, 5.0)]
 )
 async def test_no_retry_after_of_the_world_is_too_strange(world: World, seconds: float, kept: float) -> None:
     world.decide = lambda _: Hold(Reason.DESK_RATE_LIMITED, seconds)
-    assert await world.handle() == Later(kept, Scope.LANE)
+    assert await world.handle() == Later(kept, Scope.LANE, inf)
+
+
+async def test_what_was_held_or_waited_when_its_tenant_was_disabled_stays_held_until_it_is_enabled(
+    world: World,
+) -> None:
+    world.decide = lambda _: Hold(Reason.DESK_UNAVAILABLE, 30.0)
+    held, waits = raw(), raw(ticket_received(2, ticket_id="2"), offset=1)
+    await world.handle(held)
+    world.limits.limits = [Limit(TENANT, PARTITION, enabled=False)]
+    world.clock.advance(31)
+    world.decide = lambda inputs: Emit(enriched(inputs))
+    for record in (held, waits):
+        assert await world.handle(record) == Later(5.0, Scope.LANE)
+        world.clock.advance(6)
+    assert len(world.inputs) == 1 and world.publisher.published == []
+    assert {row.reason for row in (await flushed(world)).values()} == {"tenant_disabled"}
+    world.limits.limits = [Limit(TENANT, PARTITION)]
+    assert [await world.handle(record) for record in (held, waits)] == [Done(), Done()]
+    assert len(world.publisher.published) == 2 and await flushed(world) == {}
+
+
+async def test_what_is_under_way_when_its_tenant_is_disabled_may_finish(world: World) -> None:
+    """Its side effects may have happened: stopping it would only leave them unknown."""
+
+    def disable(inputs: Input) -> Outcome:
+        world.limits.limits = [Limit(TENANT, PARTITION, enabled=False)]
+        return Emit(enriched(inputs))
+
+    world.decide = disable
+    assert await world.handle() == Done() and len(world.publisher.published) == 1
+
+
+async def flushed(world: World) -> dict[Position, HeldEvent]:
+    await world.holds.flush()
+    return world.store.rows
 
 
 async def test_a_stages_own_dead_letter_keeps_record_reason_and_trace(world: World) -> None:

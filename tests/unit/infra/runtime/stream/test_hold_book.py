@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from math import inf
 
 import pytest
 
 from infra.runtime.postgres.availability import PostgresUnavailable
+from infra.runtime.stream.breaker import BreakerState
 from infra.runtime.stream.fakes import ManualClock, MemoryHolds
 from infra.runtime.stream.hold_book import HoldBook
 from infra.runtime.stream.outcomes import Hold, Scope
 from infra.runtime.stream.ports import HeldEvent
 from infra.runtime.stream.record import Position
 from schemas.reasons import Reason
+from tests.unit.infra.runtime.stream.records import NoJitter
 
 T = "msp-acme-corp"
 HOUR = 3600.0
@@ -29,7 +32,7 @@ class Owner:
 
     def __init__(self, store: MemoryHolds, clock: ManualClock) -> None:
         self.store, self.clock = store, clock
-        self.book = HoldBook("deliver", store, clock, save_again=0.01)
+        self.book = HoldBook("deliver", store, clock, save_again=0.01, random=NoJitter())
 
     def hold(self, hold: Hold = DESK, *, offset: int = 0, ticket: str | None = None, tenant: str = T) -> HeldEvent:
         return self.book.held(
@@ -37,7 +40,8 @@ class Owner:
         )
 
     async def waits(self, *, offset: int = 0, ticket: str | None = None) -> tuple[float, Scope] | None:
-        return await self.book.waiting_for(T, at(offset), ticket or str(offset))
+        waiting = await self.book.waiting_for(T, at(offset), ticket or str(offset))
+        return waiting and (waiting.seconds, waiting.scope)
 
     def succeed(self, offset: int) -> None:
         self.book.settled(at(offset), T, succeeded=True)
@@ -345,3 +349,80 @@ async def test_other_tenants_and_stages_are_not_concerned(first: Owner) -> None:
     other_stage = HoldBook("enrich", first.store, first.clock)
     assert await first.waits(offset=8) is None
     assert await other_stage.waiting_for("msp-nordwind", at(8), "1") is None
+
+
+async def test_the_next_owner_goes_on_with_the_same_back_off(first: Owner, next_owner: Owner) -> None:
+    down = Hold(Reason.DESK_UNAVAILABLE, 0.0, Scope.LANE)
+    for seconds in (5, 10, 20):
+        assert first.hold(down).until == first.clock.now() + timedelta(seconds=seconds)
+        first.clock.advance(seconds)
+    await first.book.flush()
+    assert await next_owner.waits() is None  # it is due: half open
+    assert next_owner.hold(down).until == first.clock.now() + timedelta(seconds=40)
+
+
+async def test_a_breaker_that_could_not_be_saved_is_saved_later(first: Owner) -> None:
+    first.store.fails = AWAY
+    first.hold()
+    with pytest.raises(PostgresUnavailable):
+        await first.book.flush()
+    first.store.fails = None
+    await first.book.flush()
+    assert first.store.breakers[T, "deliver"].failures == 1
+    first.clock.advance(30)
+    first.succeed(0)
+    await first.book.flush()
+    assert first.store.breakers == {} and first.store.rows == {}
+
+
+@pytest.mark.parametrize(
+    ("hold", "gently"),
+    [
+        (DESK, inf),
+        (replace(DESK, scope=Scope.TICKET), None),
+        (Hold(Reason.DATABASE_UNAVAILABLE, 2.0), 0.25),
+        (Hold(Reason.MODEL_UNAVAILABLE, 5.0), 5.0),
+        (Hold(Reason.TENANT_DISABLED, 5.0), None),
+    ],
+)
+async def test_a_lane_reopens_gently_where_something_out_there_recovers(
+    first: Owner, next_owner: Owner, hold: Hold, gently: float | None
+) -> None:
+    assert first.book.waiting(first.hold(hold)).gently == gently
+    await first.book.flush()
+    waiting = await next_owner.book.waiting_for(T, at(0), "0")
+    assert waiting is not None and waiting.gently == gently
+
+
+async def test_a_desk_that_names_a_week_is_asked_again_within_the_holds_age(first: Owner) -> None:
+    held = first.hold(Hold(Reason.DESK_RATE_LIMITED, 7 * 24 * HOUR))
+    assert held.until - first.clock.now() == timedelta(hours=24)
+
+
+async def test_reopening_ends_what_closed_the_lane_and_nothing_else(first: Owner, next_owner: Owner) -> None:
+    first.hold(offset=0)
+    first.hold(Hold(Reason.NOTE_UNCERTAIN, 60.0, Scope.TICKET), offset=1)
+    assert first.book.closed() == {T: 3}
+    assert first.book.reopen(T) and not first.book.reopen(T) and not first.book.reopen("msp-nordwind")
+    assert first.book.closed() == {}
+    assert (await first.waits(offset=0), await first.waits(offset=5)) == (None, None)
+    assert await first.waits(offset=1) == (60.0, Scope.TICKET)
+    await first.book.flush()
+    assert await next_owner.waits(offset=0) is None
+    assert first.store.breakers[T, "deliver"].state is BreakerState.HALF_OPEN
+
+
+async def test_rows_of_events_that_ended_elsewhere_are_swept_and_close_nothing(first: Owner, next_owner: Owner) -> None:
+    for offset in (3, 7):
+        first.hold(offset=offset)
+    await first.book.flush()
+    next_owner.book.committed = lambda _: 7
+    assert await next_owner.waits(offset=7) == (30.0, Scope.LANE)
+    assert list(first.store.rows) == [at(7)] and next_owner.book.count == 1
+
+
+def test_what_is_held_is_counted_by_tenant_and_reason(first: Owner) -> None:
+    first.hold(offset=0)
+    first.hold(offset=1)
+    first.hold(Hold(Reason.KEY_UNKNOWN, 5.0, Scope.TICKET), offset=2, tenant="whoever that is")
+    assert first.book.counts() == {(T, "desk_unavailable"): 2, ("", "key_unknown"): 1}

@@ -264,7 +264,7 @@ def test_a_gentle_reopening_may_also_go_by_time(world: World) -> None:
     world.end(probe, gentle(2, 0.25))
     for _ in range(8):
         world.put("a")
-    seen = []
+    seen = list[int]()
     for _ in range(5):
         world.advance(0.25 if seen else 2.0)
         seen.append(len(world.running))
@@ -656,5 +656,6 @@ def test_whatever_is_put_aside_each_event_ends_once_and_the_others_of_a_ticket_k
     for ticket in {(e.tenant, e.ticket) for e in events}:
         kept = [e.number for e in events if (e.tenant, e.ticket) == ticket and e.number not in was_aside]
         assert [finished_at[number] for number in kept] == sorted(finished_at[number] for number in kept)
+    world.advance(5)
     assert world.lanes.counts() == {} and world.clock.armed == 0
     world.close()
