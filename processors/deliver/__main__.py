@@ -54,6 +54,7 @@ def wired(context: StageContext, settings: DeliverSettings, transport: Transport
         enhancements=Enhancements(context.pool),
         renderer=NoteRenderer(SignedFeedbackLinks(settings.link_ring, settings.public_url, clock)),
         clock=clock,
+        notes_a_day=settings.notes_a_day,
     )
 
 

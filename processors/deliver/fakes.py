@@ -34,7 +34,7 @@ class FakeNoteIntents:
         if not self._lease(key, owner):
             return Busy()
         sent_ago = (self._clock.now() - row.sent_at).total_seconds() if row.sent_at else None
-        return Intent(row.state, earlier=self._earlier(key), sent_ago=sent_ago)
+        return Intent(row.state, earlier=self._earlier(key), sent_ago=sent_ago, others_lately=self._others_lately(key))
 
     async def renew(self, key: NoteKey, owner: str) -> bool:
         return self._owns(key, owner) and self._lease(key, owner)
@@ -74,12 +74,18 @@ class FakeNoteIntents:
         self._leases[key.tenant_id, key.ticket_id] = (owner, now + timedelta(seconds=LEASE_SECONDS))
         return True
 
+    def _others_lately(self, key: NoteKey) -> int:
+        since = self._clock.now() - timedelta(hours=24)
+        times = [row.sent_at or (row.note.at if row.note else since) for row in self._others(key)]
+        return sum(at > since for at in times)
+
+    def _others(self, key: NoteKey) -> list[_Row]:
+        ticket = (key.tenant_id, key.ticket_id)
+        rows = self._rows.values()
+        return [r for r in rows if (r.key.tenant_id, r.key.ticket_id) == ticket and r.key.marker != key.marker]
+
     def _earlier(self, key: NoteKey) -> Ending | None:
-        notes = [
-            row.note
-            for row in self._rows.values()
-            if row.note and (row.key.tenant_id, row.key.ticket_id) == (key.tenant_id, key.ticket_id)
-        ]
+        notes = [row.note for row in self._others(key) if row.note]
         return max(notes, key=lambda note: note.at, default=None)
 
 

@@ -34,7 +34,8 @@ class NoteIntents(Protocol):
     async def claim(self, key: NoteKey, owner: str) -> Intent | Busy:
         """The row, made if there is none, and the lease if it was free, run out or this owner's. A row that is done is returned
         whoever holds the lease, and takes none. Done means: a note was posted for this key by any input, or this very input was
-        dropped; the drop of another input counts as pending. `sent_ago` goes by the database's clock, never negative."""
+        dropped; the drop of another input counts as pending. `sent_ago` and `others_lately` go by the database's clock;
+        nobody else adds to the latter while the lease lasts."""
 
     async def renew(self, key: NoteKey, owner: str) -> bool:
         """Whether the lease was still this owner's; if so it lasts another 30 s."""
@@ -83,7 +84,7 @@ class FeedbackLinks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything that the decision touches."""
+    """Everything that the decision touches, and how many notes a ticket gets within 24 hours."""
 
     tickets: TicketReader
     notes: NoteSink
@@ -92,3 +93,4 @@ class Ports:
     enhancements: Enhancements
     renderer: Renders
     clock: Clock
+    notes_a_day: int = 3

@@ -63,7 +63,7 @@ async def process(event: EnhancementSynthesized, *, ports: Ports) -> Outcome:
 async def _deliver(task: _Task, ports: Ports) -> Outcome:
     if task.settles_in > 0:
         return Hold(Reason.NOTE_PENDING, task.settles_in, Scope.TICKET, "an earlier try's note may be on its way")
-    obstacle = await _obstacle(task, ports)
+    obstacle = await _obstacle_at_desk(task, ports)
     if isinstance(obstacle, Refused):
         return await _refused(task, obstacle, ports)
     if task.uncertain and obstacle is not Reason.TICKET_DELETED:
@@ -72,6 +72,7 @@ async def _deliver(task: _Task, ports: Ports) -> Outcome:
             return await _posted(task, found, ports)
         if isinstance(found, Refused):
             return await _refused(task, found, ports)
+    obstacle = obstacle or await _obstacle_here(task, ports)  # last: looking for a note may have taken a minute
     return await (_post(task, ports) if obstacle is None else _drop(task, obstacle, ports))
 
 
@@ -90,21 +91,27 @@ async def _post(task: _Task, ports: Ports) -> Outcome:
     return await _refused(task, result, ports)
 
 
-async def _obstacle(task: _Task, ports: Ports) -> Reason | Refused | None:
-    """Why the note need not be written any more, if so."""
+async def _obstacle_at_desk(task: _Task, ports: Ports) -> Reason | Refused | None:
+    """Why the ticket, as the desk has it now, needs no note any more, if so."""
     view = await ports.tickets.get(task.ticket)
     if isinstance(view, Refused):
         return view
     if isinstance(view, Gone):
         return Reason.TICKET_DELETED
-    if view.closed:
-        return Reason.TICKET_CLOSED
+    return Reason.TICKET_CLOSED if view.closed else None
+
+
+async def _obstacle_here(task: _Task, ports: Ports) -> Reason | None:
+    """Why this is not to be the ticket's next note by what we know ourselves, if so. The limit of a day doesn't bind an operator
+    who asks for another note."""
     key = task.key
     newest = await ports.contents.newest(key.tenant_id, key.ticket_id)
-    if newest is None or newest[0] == key.content_hash:
-        return None
-    overtaken = await ports.enhancements.superseded(key.tenant_id, key.ticket_id, key.content_hash)
-    return Reason.SUPERSEDED if overtaken else None  # else edited back meanwhile: this is the right note after all
+    overtaken = newest is not None and newest[0] != key.content_hash
+    if overtaken and await ports.enhancements.superseded(key.tenant_id, key.ticket_id, key.content_hash):
+        return Reason.SUPERSEDED  # else edited back meanwhile: this is the right note after all
+    if not task.event.again and task.intent.others_lately >= ports.notes_a_day:
+        return Reason.NOTE_LIMIT
+    return None
 
 
 async def _drop(task: _Task, reason: Reason, ports: Ports) -> Outcome:

@@ -85,7 +85,7 @@ def _page(event: EnhancementSynthesized, body: str, feedback: str, marker: str, 
             f"<p><b>ticketstream</b>: suggestions for this ticket, written by {_writer(event)}. "
             "Check them before you act on them.</p>",
             *_degraded(event),
-            *_replaces(earlier),
+            *_replaces(event, earlier),
             "<hr>",
             without_markers(markdown_to_html(body, _allowed(event.citations))),
             *_sources(event.citations),
@@ -108,10 +108,13 @@ def _degraded(event: EnhancementSynthesized) -> list[str]:
     return [f"<p><b>Less than usual:</b> {_label(event.degraded)}</p>"]
 
 
-def _replaces(earlier: Ending | None) -> list[str]:
+def _replaces(event: EnhancementSynthesized, earlier: Ending | None) -> list[str]:
     if earlier is None or earlier.note_id is None:
         return []
-    return [f"<p>The ticket has changed: this replaces our note of {earlier.at:%Y-%m-%d %H:%M} UTC.</p>"]
+    note = f"our note of {earlier.at:%Y-%m-%d %H:%M} UTC"
+    if event.again:
+        return [f"<p>This replaces {note}, at the request of an operator.</p>"]
+    return [f"<p>The ticket has changed: this replaces {note}.</p>"]
 
 
 def _sources(citations: Sequence[Citation]) -> list[str]:

@@ -10,12 +10,14 @@ from infra.runtime.stream.settings import StageSettings
 
 class DeliverSettings(StageSettings):
     """`DATABASE_URL_DELIVER` is the DSN of the role `ticketstream_deliver`; `public_url` is where technicians' browsers reach the
-    edge, for the feedback links; the rings open the desks' credentials and sign those links."""
+    edge, for the feedback links; the rings open the desks' credentials and sign those links. `notes_a_day` is how many notes a
+    ticket gets within 24 hours; an operator's replay with `--again` may exceed it."""
 
     database_url: str = Field(alias="DATABASE_URL_DELIVER", min_length=8)
     public_url: str = Field(pattern=r"^https?://[^\s/]+[^\s]*$")
     credential_keys: SecretStr
     link_keys: SecretStr
+    notes_a_day: int = Field(3, ge=1, le=100)
 
     @field_validator("credential_keys", "link_keys")
     @classmethod

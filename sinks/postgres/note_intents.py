@@ -49,12 +49,14 @@ class IntentState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Intent:
     """`ending` is there exactly when the state is done. `earlier` is our latest note on the ticket about other content.
-    `sent_ago`, there exactly when the state is sent, is how many seconds ago the last call to the desk began."""
+    `sent_ago`, there exactly when the state is sent, is how many seconds ago the last call to the desk began. `others_lately` is
+    how many other notes of ours were put on the ticket within 24 hours, those that may have been included."""
 
     state: IntentState
     ending: Ending | None = None
     earlier: Ending | None = None
     sent_ago: float | None = None
+    others_lately: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ _DROPPED = "SELECT reason, dropped_at FROM note_drops WHERE tenant_id = $1 AND e
 _EARLIER = """
 SELECT event_id::text AS event_id, note_id, done_at FROM note_intents
 WHERE tenant_id = $1 AND ticket_id = $2 AND marker <> $3 AND state = 'done' ORDER BY done_at DESC LIMIT 1
+"""
+_OTHERS_LATELY = """
+SELECT count(*) FROM note_intents WHERE tenant_id = $1 AND ticket_id = $2 AND marker <> $3 AND state <> 'pending'
+    AND coalesce(sent_at, done_at) > now() - interval '24 hours'
 """
 _LEASE = f"""
 INSERT INTO note_leases AS lease (tenant_id, ticket_id, owner, until)
@@ -127,11 +133,13 @@ class NoteIntents:
                 await connection.execute(_RELEASE, key.tenant_id, key.ticket_id, owner)
                 return Intent(IntentState.DONE, ending)
             claimed = await _row(connection, key, _CLAIMED)
-            earlier = await connection.fetchrow(_EARLIER, key.tenant_id, key.ticket_id, key.marker)
+            others = (key.tenant_id, key.ticket_id, key.marker)
+            earlier = await connection.fetchrow(_EARLIER, *others)
             return Intent(
                 IntentState(claimed["state"]),
                 earlier=_posted(earlier) if earlier else None,
                 sent_ago=claimed["sent_ago"],
+                others_lately=await connection.fetchval(_OTHERS_LATELY, *others),
             )
 
     async def renew(self, key: NoteKey, owner: str) -> bool:

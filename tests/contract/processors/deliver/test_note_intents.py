@@ -170,7 +170,9 @@ async def test_a_posted_note_is_the_ending_for_every_input_and_frees_the_ticket(
     assert await intents.store.claim(key, "two") == Intent(IntentState.DONE, ending)
     another = replace(key, event_id=str(uuid4()))
     assert await intents.store.claim(another, "two") == Intent(IntentState.DONE, ending)
-    assert await intents.store.claim(intents.key(content="b"), "three") == Intent(IntentState.PENDING, earlier=ending)
+    next_one = await intents.store.claim(intents.key(content="b"), "three")
+    assert isinstance(next_one, Intent)
+    assert (next_one.state, next_one.earlier) == (IntentState.PENDING, ending)
 
 
 async def test_a_former_owner_ends_nobody_elses_lease(intents: Intents) -> None:
@@ -216,6 +218,32 @@ async def test_the_earlier_note_is_the_latest_of_the_same_ticket(intents: Intent
     assert isinstance(found, Intent)
     assert found.earlier
     assert found.earlier.note_id == "c"
+
+
+async def test_the_other_notes_of_a_day_are_counted_by_the_time_they_were_written(intents: Intents) -> None:
+    async def lately(content: str = "z") -> int:
+        found = await intents.store.claim(intents.key(content=content), "one")
+        assert isinstance(found, Intent)
+        return found.others_lately
+
+    assert await lately() == 0  # and what was only claimed doesn't count
+    for content in "ab":
+        key = await _claimed(intents, intents.key(content=content))
+        assert await intents.store.sent(key, "one")
+        await intents.store.done(key, Ending(key.event_id, AT, note_id=content), "one")
+    maybe = await _claimed(intents, intents.key(content="c"))
+    assert await intents.store.sent(maybe, "one")
+    other_ticket = await _claimed(intents, intents.key("2"))
+    assert await intents.store.sent(other_ticket, "one")
+    await intents.store.done(
+        await _claimed(intents, intents.key(content="d")), Ending(str(uuid4()), AT, reason=Reason.SUPERSEDED), "one"
+    )
+    assert await lately() == 3
+    assert await lately("c") == 2  # itself not
+    await intents.later(23 * 3600)
+    assert await lately() == 3
+    await intents.later(2 * 3600)
+    assert await lately() == 0
 
 
 async def _claimed(intents: Intents, key: NoteKey) -> NoteKey:

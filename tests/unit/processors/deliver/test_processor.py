@@ -80,6 +80,95 @@ async def test_a_note_about_changed_content_says_that_it_replaces_the_earlier_on
     assert "replaces" not in delivery.notes[0]
 
 
+async def test_a_note_that_an_operator_asked_for_says_so(delivery: Delivery) -> None:
+    await delivery.run()
+    await delivery.run(synthesized("again", again=True))
+    assert "This replaces our note of 2026-11-20 09:00 UTC, at the request of an operator." in delivery.notes[1]
+    assert "has changed" not in delivery.notes[1]
+    delivery.clock.pass_by(60)
+    await delivery.run(synthesized("edit", content_hash="b" * 64))
+    assert "The ticket has changed: this replaces our note of 2026-11-20 09:00 UTC." in delivery.notes[2]
+
+
+async def three_notes(delivery: Delivery) -> None:
+    for content in "bcd":
+        assert isinstance(await delivery.run(synthesized(content, content_hash=content * 64)), Emit)
+        delivery.clock.pass_by(3600)
+
+
+async def test_a_fourth_note_of_a_day_is_dropped_and_a_later_one_is_posted(delivery: Delivery) -> None:
+    await three_notes(delivery)
+    outcome = await delivery.run()
+    assert isinstance(outcome, Drop)
+    assert outcome.reason is Reason.NOTE_LIMIT
+    assert (delivered(outcome).reason, len(delivery.notes)) == ("note_limit", 3)
+    assert delivery.row() == ("dropped", "note_limit")
+    delivery.clock.pass_by(21 * 3600)
+    assert await delivery.run() == outcome
+    assert isinstance(await delivery.run(synthesized("e", content_hash="e" * 64)), Emit)
+
+
+async def test_a_note_that_may_be_on_the_ticket_counts(delivery: Delivery) -> None:
+    delivery.ports = replace(delivery.ports, notes_a_day=1)
+    delivery.desk.note_troubles.append(Unknown("reset"))
+    await delivery.run(synthesized("b", content_hash="b" * 64))
+    outcome = await delivery.run()
+    assert isinstance(outcome, Drop)
+    assert outcome.reason is Reason.NOTE_LIMIT
+
+
+async def test_the_limit_binds_neither_an_operator_nor_a_note_that_got_through(delivery: Delivery) -> None:
+    await three_notes(delivery)
+    assert isinstance(await delivery.run(synthesized("again", content_hash="d" * 64, again=True)), Emit)
+    assert len(delivery.notes) == 4
+    delivery.ports = replace(delivery.ports, notes_a_day=5)
+    delivery.desk.writes_before_trouble = True
+    delivery.desk.note_troubles.append(Unknown("reset"))
+    await delivery.run()
+    delivery.ports = replace(delivery.ports, notes_a_day=1)
+    delivery.clock.pass_by(SETTLE_TIME)
+    assert delivered(await delivery.run()).note_id == "5"
+
+
+async def test_an_edit_that_comes_while_the_note_is_looked_for_supersedes_it(delivery: Delivery) -> None:
+    """Looking through the notes may take a minute."""
+    delivery.desk.note_troubles.append(Unknown("reset"))
+    await delivery.run()
+    delivery.clock.pass_by(SETTLE_TIME)
+    find = delivery.desk.find
+
+    async def edited_meanwhile(ticket: TicketRef, marker: str) -> Posted | NotFound | Refused:
+        delivery.contents.hashes[TICKET.tenant_id, TICKET.ticket_id] = "b" * 64
+        return await find(ticket, marker)
+
+    delivery.desk.find = edited_meanwhile  # type: ignore[method-assign]
+    outcome = await delivery.run()
+    assert isinstance(outcome, Drop)
+    assert (outcome.reason, delivery.notes) == (Reason.SUPERSEDED, [])
+
+
+async def test_two_edits_of_a_ticket_at_two_workers_are_written_one_after_the_other(delivery: Delivery) -> None:
+    """As may be after a rebalance: the former owner still writes."""
+    posting, go_on, post = asyncio.Event(), asyncio.Event(), delivery.desk.post
+
+    async def slow(ticket: TicketRef, note: Note, *, first_try: bool = False) -> Posted | Refused | Unknown:
+        posting.set()
+        await go_on.wait()
+        return await post(ticket, note, first_try=first_try)
+
+    delivery.desk.post = slow  # type: ignore[method-assign]
+    former = asyncio.create_task(delivery.run())
+    await posting.wait()
+    edit = synthesized("edit", content_hash="b" * 64)
+    held = await delivery.run(edit)
+    assert isinstance(held, Hold)
+    assert (held.reason, held.scope) == (Reason.NOTE_PENDING, Scope.TICKET)
+    go_on.set()
+    assert isinstance(await former, Emit)
+    assert isinstance(await delivery.run(edit), Emit)
+    assert "this replaces our note of" in delivery.notes[1]
+
+
 @pytest.mark.parametrize("status", ["Closed", "Resolved"])
 async def test_a_closed_ticket_gets_no_note(delivery: Delivery, status: str) -> None:
     delivery.desk.tickets[TICKET].status = status
