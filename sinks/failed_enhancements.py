@@ -5,7 +5,7 @@ from __future__ import annotations
 from infra.runtime.postgres.pool import Pool
 from schemas.events import EnhancementSynthesized, Event, TicketEnriched, TicketReceived
 from schemas.reasons import Reason
-from sinks.postgres.enhancements import Enhancements
+from sinks.postgres.enhancements import Enhancements, Failure
 
 OF_ANOTHER = frozenset({Reason.CONFLICTING_DUPLICATE})
 """Here the row is that of the event which came first and counts."""
@@ -13,23 +13,28 @@ OF_ANOTHER = frozenset({Reason.CONFLICTING_DUPLICATE})
 
 class FailedEnhancements:
     """Implements `infra.runtime.stream.ports.FailedEvents`. The next webhook with the failed content begins it anew. Events without
-    content, such as feedback, concern no enhancement."""
+    content, such as feedback, concern no enhancement; nor does one whose content another event answers, such as the webhook that
+    our own note raises."""
 
     def __init__(self, pool: Pool) -> None:
         self._enhancements = Enhancements(pool)
 
     async def failed(self, event: Event, reason: Reason, detail: str) -> None:
         """Nothing happens where a note was posted. Raises PostgresUnavailable when PostgreSQL is away."""
-        content, message = _content_hash(event), _message(reason, detail)
-        if content is None or reason in OF_ANOTHER:
-            return
-        await self._enhancements.failed(event.tenant_id, event.ticket_id, content, reason.value, message)
+        if reason not in OF_ANOTHER and (failure := _failure(event, reason.value, _message(reason, detail))):
+            await self._enhancements.failed(failure)
 
 
-def _content_hash(event: Event) -> str | None:
-    if isinstance(event, TicketReceived | TicketEnriched):
-        return event.ticket.content_hash
-    return event.content_hash if isinstance(event, EnhancementSynthesized) else None
+def _failure(event: Event, reason: str, message: str) -> Failure | None:
+    where = (event.tenant_id, event.ticket_id)
+    if isinstance(event, TicketReceived):
+        return Failure(*where, event.ticket.content_hash, reason, message, event.event_id)
+    if isinstance(event, TicketEnriched):
+        return Failure(*where, event.ticket.content_hash, reason, message, event.input_id)
+    if isinstance(event, EnhancementSynthesized):
+        received_id = event.ticket_received_id or None
+        return Failure(*where, event.content_hash, reason, message, received_id, event.enhancement_id)
+    return None
 
 
 def _message(reason: Reason, detail: str) -> str:

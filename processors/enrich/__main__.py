@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from infra.runtime.clock import SystemClock
 from infra.runtime.kafka.client_settings import load_kafka
 from infra.runtime.settings import load
@@ -12,6 +14,7 @@ from infra.runtime.stream.runner import StageSpec, exit_with
 from processors.enrich.cache import AnswerCache, CachedSearch
 from processors.enrich.fingerprint import fingerprint
 from processors.enrich.gather import Limits
+from processors.enrich.obstacle import Restraint
 from processors.enrich.processor import Knowledge, Stores, process
 from processors.enrich.settings import EnrichSettings
 from processors.enrich.sources.docs import Docs
@@ -42,6 +45,7 @@ def wired(context: StageContext, settings: EnrichSettings) -> Process:
         remembering=CachedSearch(search, AnswerCache()),
         limits=Limits(per_source=settings.source_seconds, together=settings.gather_seconds),
     )
+    restraint = Restraint(timedelta(seconds=settings.gather_edits_seconds), settings.notes_a_day)
 
     async def run(inputs: Input) -> Outcome:
         event = inputs.event
@@ -53,6 +57,7 @@ def wired(context: StageContext, settings: EnrichSettings) -> Process:
             knowledge=knowledge,
             tenants=tenants,
             clock=clock,
+            restraint=restraint,
         )
 
     return run

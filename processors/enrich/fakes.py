@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from infra.runtime.stream.record import Position
 from processors.enrich.ports import Address, Found, Query
-from schemas.events import ContextItem, TicketReceived
+from schemas.events import ContextItem, TicketKind, TicketReceived
+from schemas.reasons import Reason
 from sinks.postgres.received_events import Admission
+from sinks.postgres.tickets import Known, replayed_offset
 
 Key = tuple[str, str]
 
@@ -23,6 +26,11 @@ class Row:
     body_hash: str
     outcome: str | None = None
     reason: str | None = None
+    replay_of: str | None = None
+
+
+def _machines_clock() -> datetime:
+    return datetime.now(UTC)
 
 
 class FakeReceivedEvents:
@@ -30,7 +38,9 @@ class FakeReceivedEvents:
         self.rows: dict[Key, Row] = {}
 
     async def admit(self, event: TicketReceived, position: Position, body_hash: str) -> Admission:
-        row = self.rows.setdefault((event.tenant_id, event.event_id), Row(position, body_hash))
+        row = self.rows.setdefault(
+            (event.tenant_id, event.event_id), Row(position, body_hash, replay_of=event.replay_of)
+        )
         if row.position == position:
             return Admission.FRESH
         if row.body_hash != body_hash:
@@ -49,29 +59,117 @@ class FakeReceivedEvents:
 class FakeTicketState:
     newest_hash: str
     newest_offset: int
+    closed: bool = False
+    edits_since: datetime | None = None
 
 
 class FakeTickets:
-    def __init__(self) -> None:
+    """`received` knows where the events stood that replays repeat; `now` is the database's clock."""
+
+    def __init__(
+        self, received: FakeReceivedEvents | None = None, now: Callable[[], datetime] = _machines_clock
+    ) -> None:
         self.newest_of: dict[Key, FakeTicketState] = {}
         self.stored: dict[Key, TicketReceived] = {}
+        self._received, self._now = received or FakeReceivedEvents(), now
 
-    async def store(self, event: TicketReceived, position: Position) -> FakeTicketState:
+    async def store(
+        self, event: TicketReceived, position: Position, gathering: timedelta = timedelta(seconds=10)
+    ) -> FakeTicketState:
         key = (event.tenant_id, event.ticket_id)
-        newest = self.newest_of.get(key)
-        if newest is None or position.offset >= newest.newest_offset:
-            self.newest_of[key] = newest = FakeTicketState(event.ticket.content_hash, position.offset)
-            self.stored[key] = event
-        return newest
+        known = self.newest_of.get(key)
+        offset = position.offset
+        if event.kind is TicketKind.REPLAYED:
+            held_against = Known(known.newest_offset, self.stored[key].ticket.updated_at) if known else None
+            placed = replayed_offset(event, self._original(event), held_against)
+            offset = -2 if placed is None else placed
+        if known is None or offset >= known.newest_offset:
+            since = self._edits_since(event, known, gathering)
+            known = FakeTicketState(event.ticket.content_hash, offset, event.closes, since)
+            self.newest_of[key], self.stored[key] = known, event
+        return known
+
+    def _original(self, event: TicketReceived) -> int | None:
+        row = self._received.rows.get((event.tenant_id, event.replay_of or ""))
+        return row.position.offset if row and row.replay_of is None else None
+
+    def _edits_since(
+        self, event: TicketReceived, known: FakeTicketState | None, gathering: timedelta
+    ) -> datetime | None:
+        since = known.edits_since if known else None
+        if known is None or known.newest_offset < 0 or known.newest_hash == event.ticket.content_hash:
+            return since
+        if event.kind not in (TicketKind.CREATED, TicketKind.UPDATED) or event.closes:
+            return since
+        if since is not None and event.received_at < since + gathering:
+            return since
+        return min(event.received_at, self._now())
+
+
+@dataclass(slots=True)
+class FakeEnhancement:
+    """A row: whose it is, and what became of it."""
+
+    event_id: str
+    replay_of: str | None = None
+    status: str = "pending"
+    reason: str | None = None
+    posted_at: datetime | None = None
 
 
 class FakeEnhancements:
-    def __init__(self) -> None:
-        self.begun: dict[tuple[str, str, str], str] = {}
+    """`begun` by tenant, ticket and content hash; `tickets` tell what is newest, `now` is the database's clock."""
+
+    def __init__(self, tickets: FakeTickets | None = None, now: Callable[[], datetime] = _machines_clock) -> None:
+        self.begun: dict[tuple[str, str, str], FakeEnhancement] = {}
+        self._tickets, self._now = tickets, now
 
     async def begin(self, event: TicketReceived) -> bool:
-        key = (event.tenant_id, event.ticket_id, event.ticket.content_hash)
-        return self.begun.setdefault(key, event.event_id) == event.event_id
+        mine = FakeEnhancement(event.event_id, event.replay_of)
+        row = self.begun.setdefault(_content(event), mine)
+        lost = event.replay_of is not None and event.replay_of in (row.event_id, row.replay_of)
+        if row.status in ("dropped", "failed") or (row.status == "pending" and lost):
+            self.begun[_content(event)] = row = mine
+        return row.event_id == event.event_id
+
+    async def anothers(self, event: TicketReceived) -> bool:
+        row = self.begun.get(_content(event))
+        return row is not None and row.event_id != event.event_id and row.status in ("pending", "success")
+
+    async def limited(self, event: TicketReceived, notes: int) -> bool:
+        tenant_id, ticket_id, content_hash = _content(event)
+        since = self._now() - timedelta(hours=24)
+        posted = [
+            row
+            for (tenant, ticket, content), row in self.begun.items()
+            if (tenant, ticket) == (tenant_id, ticket_id) and content != content_hash
+            if row.posted_at is not None and row.posted_at > since
+        ]
+        if len(posted) < notes:
+            return False
+        await self.dropped(tenant_id, ticket_id, content_hash, Reason.NOTE_LIMIT.value)
+        return True
+
+    async def superseded(self, tenant_id: str, ticket_id: str, content_hash: str) -> bool:
+        newest = self._tickets.newest_of.get((tenant_id, ticket_id)) if self._tickets else None
+        if newest is not None and newest.newest_hash == content_hash:
+            return False
+        await self.dropped(tenant_id, ticket_id, content_hash, Reason.SUPERSEDED.value)
+        return True
+
+    async def dropped(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None:
+        row = self.begun.get((tenant_id, ticket_id, content_hash))
+        if row and row.status != "success":
+            row.status, row.reason = "dropped", reason
+
+    async def posted(self, tenant_id: str, ticket_id: str, content_hash: str, note_id: str) -> None:
+        """What deliver notes down."""
+        row = self.begun[tenant_id, ticket_id, content_hash]
+        row.status, row.reason, row.posted_at = "success", None, row.posted_at or self._now()
+
+
+def _content(event: TicketReceived) -> tuple[str, str, str]:
+    return event.tenant_id, event.ticket_id, event.ticket.content_hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol
 
@@ -29,23 +30,48 @@ class ReceivedEvents(Protocol):
 
 
 class TicketState(Protocol):
-    """The newest content that was received of a ticket, and where that stood."""
+    """The newest content that was received of a ticket, where that stood, and whether the ticket is closed. `edits_since` is when
+    the first of those edits was received that are gathered, or were last; None where nothing but the first content is known."""
 
     @property
     def newest_hash(self) -> str: ...
     @property
     def newest_offset(self) -> int: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def edits_since(self) -> datetime | None: ...
 
 
 class Tickets(Protocol):
-    async def store(self, event: TicketReceived, position: Position) -> TicketState:
-        """Keep the ticket as history, with its resolution when it is closed. An older event never overwrites a newer one."""
+    async def store(
+        self, event: TicketReceived, position: Position, gathering: timedelta = timedelta(seconds=10)
+    ) -> TicketState:
+        """Keep the ticket as history, with its resolution when it is closed. An older event never overwrites a newer one, and a
+        replayed one counts as old as the event that it repeats. A webhook that changes the content of a ticket which was received
+        before begins a gathering, unless one began less than `gathering` earlier. May be said again."""
 
 
 class Enhancements(Protocol):
+    """Which content of which ticket was answered, is being answered, or couldn't be. Every method may be repeated."""
+
     async def begin(self, event: TicketReceived) -> bool:
         """Note down that this event's content is being answered. False if another event's row for it is there; the row that
-        this same event wrote doesn't count."""
+        this same event wrote doesn't count, nor one that ended without a note. A replay takes over also what the event that it
+        repeats, or an earlier replay of that, began and never ended."""
+
+    async def anothers(self, event: TicketReceived) -> bool:
+        """Whether this event's content was answered, or is being answered, for another event. Notes down nothing."""
+
+    async def limited(self, event: TicketReceived, notes: int) -> bool:
+        """Whether the ticket got so many notes about other content within 24 hours; if so, notes down that there is none for this
+        content, which this event has begun."""
+
+    async def superseded(self, tenant_id: str, ticket_id: str, content_hash: str) -> bool:
+        """Notes down that this content is dropped for the ticket's newest; false, and nothing noted, if it is the newest."""
+
+    async def dropped(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None:
+        """Notes down that there is no note for this content, and why. What succeeded once stays so."""
 
 
 class Found(Protocol):

@@ -10,6 +10,7 @@ from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Outcome,
 from infra.runtime.stream.record import Position
 from infra.runtime.telemetry.logs import get_logger
 from processors.enrich.gather import Gathered, Limits, gather
+from processors.enrich.obstacle import Restraint, obstacle
 from processors.enrich.ports import (
     ContextSource,
     Enhancements,
@@ -26,6 +27,7 @@ from sinks.postgres.received_events import Admission
 log = get_logger(__name__)
 
 UNKNOWN_TENANT_SECONDS = 5.0
+DEFAULT_RESTRAINT = Restraint()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,9 @@ async def process(
     knowledge: Knowledge,
     tenants: Tenants,
     clock: Clock,
+    restraint: Restraint = DEFAULT_RESTRAINT,
 ) -> Outcome:
-    """Emit the ticket with its context, unless there is nothing (more) to answer.
+    """Emit the ticket with its context, unless there is nothing (more) to answer; Hold an edit while others may follow.
 
     `body_hash` is the same for every copy of what the sender said (see `fingerprint`)."""
     choices = tenants.of_tenant(event.tenant_id)
@@ -69,8 +72,13 @@ async def process(
     if admission is Admission.CONFLICT:
         return DeadLetter(Reason.CONFLICTING_DUPLICATE, _conflict(event))
     log.info("Task started", **_names(event), kind=event.kind.value, offset=position.offset)
-    if reason := await _nothing_to_answer(event, position, stores):
-        return Drop(reason, then=_done_with(event, stores.received, "dropped", reason))
+    found = await obstacle(
+        event, position, tickets=stores.tickets, enhancements=stores.enhancements, restraint=restraint, now=clock.now()
+    )
+    if isinstance(found, Hold):
+        return found
+    if found is not None:
+        return Drop(found, then=_done_with(event, stores.received, "dropped", found))
     search = knowledge.remembering if choices.enable_context_caching else knowledge.search
     gathered = await gather(
         knowledge.sources,
@@ -82,20 +90,6 @@ async def process(
         event, context=gathered.context, missing=gathered.missing, took_ms=gathered.took_ms, at=clock.now()
     )
     return Emit(enriched, then=_done_with(event, stores.received, "published", None))
-
-
-async def _nothing_to_answer(event: TicketReceived, position: Position, stores: Stores) -> Reason | None:
-    """Stores the ticket either way: every ticket is history for the next."""
-    state = await stores.tickets.store(event, position)
-    if event.closes:
-        return Reason.NOT_FOR_ENHANCEMENT
-    if state.newest_hash != event.ticket.content_hash:
-        return (
-            Reason.SUPERSEDED
-        )  # an older event never overwrites: the newest content is another event's, which is handled
-    if not await stores.enhancements.begin(event) and not event.again:
-        return Reason.UNCHANGED  # our own note raises a webhook too
-    return None
 
 
 def _done_with(event: TicketReceived, received: ReceivedEvents, outcome: str, reason: Reason | None) -> Then:

@@ -8,8 +8,12 @@ from infra.runtime.stream.settings import StageSettings
 
 
 class EnrichSettings(StageSettings):
-    """`DATABASE_URL_ENRICH` is the DSN of the role `ticketstream_enrich`. The two limits bound gathering, in seconds."""
+    """`DATABASE_URL_ENRICH` is the DSN of the role `ticketstream_enrich`. `source_seconds` and
+    `gather_seconds` bound the gathering of context. For `gather_edits_seconds` later edits of a ticket wait for further ones (0:
+    not at all); `notes_a_day` is deliver's limit, looked at before the model is paid."""
 
     database_url: str = Field(alias="DATABASE_URL_ENRICH", min_length=8)
     source_seconds: float = Field(3.0, gt=0, le=30)
     gather_seconds: float = Field(10.0, gt=0, le=60)
+    gather_edits_seconds: float = Field(10.0, ge=0, le=60)
+    notes_a_day: int = Field(3, ge=1, le=100)

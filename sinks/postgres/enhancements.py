@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import tenant_transaction
 from schemas.events import EnhancementSynthesized, TicketReceived
@@ -12,7 +14,16 @@ _BEGIN = """
 INSERT INTO enhancements AS kept (tenant_id, ticket_id, content_hash, event_id, received_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (tenant_id, ticket_id, content_hash) DO UPDATE SET event_id = excluded.event_id, received_at = excluded.received_at,
     status = 'pending', reason = NULL, error_message = NULL, updated_at = now()
-WHERE kept.status IN ('dropped', 'failed')
+WHERE kept.status IN ('dropped', 'failed') OR (kept.status = 'pending' AND (kept.event_id = $6::uuid OR EXISTS (
+    SELECT FROM received_events r WHERE r.tenant_id = kept.tenant_id AND r.event_id = kept.event_id AND r.replay_of = $6::uuid)))
+"""
+_ANOTHERS = """
+SELECT EXISTS (SELECT FROM enhancements WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3 AND event_id <> $4
+    AND status IN ('pending', 'success'))
+"""
+_POSTED_LATELY = """
+SELECT count(*) FROM enhancements WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash <> $3 AND status = 'success'
+    AND posted_at > now() - interval '24 hours'
 """
 _OWNER = "SELECT event_id::text FROM enhancements WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3"
 _SYNTHESIZED = """
@@ -29,8 +40,27 @@ _ENDED = """
 UPDATE enhancements SET status = $4, reason = $5, error_message = $6, updated_at = now()
 WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3 AND status <> 'success'
 """
+_FAILED = """
+UPDATE enhancements SET status = 'failed', reason = $4, error_message = $5, updated_at = now()
+WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3 AND status <> 'success'
+    AND (event_id = $6::uuid OR ($6::uuid IS NULL AND enhancement_id = $7::uuid))
+"""
 _OVERTAKEN = "SELECT EXISTS (SELECT FROM tickets WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash <> $3)"
 MAX_MESSAGE = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no enhancement of a ticket's content. `received_id` is the TicketReceived event that it was to answer; only
+    where that isn't known (an event of an earlier release) `enhancement_id` tells whose row it is."""
+
+    tenant_id: str
+    ticket_id: str
+    content_hash: str
+    reason: str
+    message: str
+    received_id: str | None
+    enhancement_id: str | None = None
 
 
 class Enhancements:
@@ -41,12 +71,31 @@ class Enhancements:
 
     async def begin(self, event: TicketReceived) -> bool:
         """Note down that this event's content is being answered. False if another event's row for it is there; the row that
-        this same event wrote doesn't count, nor one that ended without a note: a ticket edited there and back is answered."""
-        where = (event.tenant_id, event.ticket_id, event.ticket.content_hash)
+        this same event wrote doesn't count, nor one that ended without a note: a ticket edited there and back is answered.
+        A replay takes over also what the event that it repeats, or an earlier replay of that, began and never ended."""
+        where = _where(event)
         async with tenant_transaction(self._pool, event.tenant_id) as connection:
-            await connection.execute(_BEGIN, *where, event.event_id, event.received_at)
+            await connection.execute(_BEGIN, *where, event.event_id, event.received_at, event.replay_of)
             owner: str | None = await connection.fetchval(_OWNER, *where)
             return owner == event.event_id
+
+    async def anothers(self, event: TicketReceived) -> bool:
+        """Whether this event's content was answered, or is being answered, for another event. Notes down nothing."""
+        async with tenant_transaction(self._pool, event.tenant_id) as connection:
+            return bool(await connection.fetchval(_ANOTHERS, *_where(event), event.event_id))
+
+    async def limited(self, event: TicketReceived, notes: int) -> bool:
+        """Whether the ticket got so many notes about other content within 24 hours, by PostgreSQL's clock; if so, notes down that
+        there is none for this content, until an event with it comes later.
+
+        What is under way doesn't count: it is older than this event, so it is overtaken, and what the ticket says now would be
+        left without a note for one that is never written. Whoever posts counts again, and for sure."""
+        where = _where(event)
+        async with tenant_transaction(self._pool, event.tenant_id) as connection:
+            if await connection.fetchval(_POSTED_LATELY, *where) < notes:
+                return False
+            await connection.execute(_ENDED, *where, "dropped", Reason.NOTE_LIMIT.value, None)
+            return True
 
     async def synthesized(self, event: EnhancementSynthesized) -> None:
         """What wrote the text, and what it took."""
@@ -67,7 +116,7 @@ class Enhancements:
         if reason == Reason.SUPERSEDED.value:
             await self.superseded(tenant_id, ticket_id, content_hash)
         else:
-            await self._ended(tenant_id, ticket_id, content_hash, "dropped", reason, None)
+            await self._ended(tenant_id, ticket_id, content_hash, "dropped", reason)
 
     async def superseded(self, tenant_id: str, ticket_id: str, content_hash: str) -> bool:
         """Note down that there is no note because the ticket says something else now. False, and nothing noted, if it says just
@@ -84,11 +133,18 @@ class Enhancements:
             await connection.execute(_ENDED, *where, "dropped", Reason.SUPERSEDED.value, None)
             return True
 
-    async def failed(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str, message: str) -> None:
-        await self._ended(tenant_id, ticket_id, content_hash, "failed", reason, message[:MAX_MESSAGE])
+    async def failed(self, failure: Failure) -> None:
+        """Nothing happens where a note was posted, nor where the content is being answered for another event by now."""
+        async with tenant_transaction(self._pool, failure.tenant_id) as connection:
+            await connection.execute(
+                _FAILED, failure.tenant_id, failure.ticket_id, failure.content_hash, failure.reason,
+                failure.message[:MAX_MESSAGE], failure.received_id, failure.enhancement_id,
+            )  # fmt: skip
 
-    async def _ended(
-        self, tenant_id: str, ticket_id: str, content_hash: str, status: str, reason: str, message: str | None
-    ) -> None:
+    async def _ended(self, tenant_id: str, ticket_id: str, content_hash: str, status: str, reason: str) -> None:
         async with tenant_transaction(self._pool, tenant_id) as connection:
-            await connection.execute(_ENDED, tenant_id, ticket_id, content_hash, status, reason, message)
+            await connection.execute(_ENDED, tenant_id, ticket_id, content_hash, status, reason, None)
+
+
+def _where(event: TicketReceived) -> tuple[str, str, str]:
+    return event.tenant_id, event.ticket_id, event.ticket.content_hash

@@ -17,8 +17,9 @@ class Admission(StrEnum):
 
 
 _INSERT = """
-INSERT INTO received_events (tenant_id, event_id, ticket_id, kind, topic, partition, record_offset, body_hash, received_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant_id, event_id) DO NOTHING RETURNING event_id
+INSERT INTO received_events (tenant_id, event_id, ticket_id, kind, topic, partition, record_offset, body_hash, received_at,
+    replay_of)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (tenant_id, event_id) DO NOTHING RETURNING event_id
 """
 _READ = """
 SELECT topic, partition, record_offset, body_hash, published FROM received_events
@@ -56,6 +57,7 @@ class ReceivedEvents:
                 *where,
                 body_hash,
                 event.received_at,
+                event.replay_of,
             )
             if inserted is not None:
                 return Admission.FRESH

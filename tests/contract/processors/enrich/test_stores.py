@@ -33,6 +33,8 @@ class Kept:
     enhancements: Enhancements
     tenant: str
     other: str
+    post: Callable[[Kept, TicketReceived, float], Awaitable[None]]
+    """Deliver notes down that the event's content was answered so many hours ago."""
 
     def event(self, name: str = "wh-1", ticket: Ticket = TICKET, tenant: str = "", **changes: Any) -> TicketReceived:
         tenant = tenant or self.tenant
@@ -40,21 +42,42 @@ class Kept:
         return replace(event, **changes)
 
 
+async def fake_posted(kept: Kept, event: TicketReceived, hours: float) -> None:
+    assert isinstance(kept.enhancements, FakeEnhancements)
+    await kept.enhancements.posted(event.tenant_id, event.ticket_id, event.ticket.content_hash, "77")
+    row = kept.enhancements.begun[event.tenant_id, event.ticket_id, event.ticket.content_hash]
+    row.posted_at = datetime.now(UTC) - timedelta(hours=hours)
+
+
 @pytest.fixture
-async def in_postgres(pool: Pool, new_tenant: NewTenant) -> Kept:
+async def in_postgres(pool: Pool, superuser: Pool, new_tenant: NewTenant) -> Kept:
+    async def posted(kept: Kept, event: TicketReceived, hours: float) -> None:
+        assert isinstance(kept.enhancements, enhancements.Enhancements)
+        where = (event.tenant_id, event.ticket_id, event.ticket.content_hash)
+        await kept.enhancements.posted(*where, "77")
+        await superuser.execute(
+            "UPDATE enhancements SET posted_at = posted_at - make_interval(secs => $4)"
+            " WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3",
+            *where,
+            hours * 3600,
+        )
+
     return Kept(
         received_events.ReceivedEvents(pool),
         tickets.Tickets(pool),
         enhancements.Enhancements(pool),
         await new_tenant(),
         await new_tenant(),
+        posted,
     )
 
 
 @pytest.fixture(params=["fake", "postgres"])
 def kept(request: pytest.FixtureRequest) -> Kept:
     if request.param == "fake":
-        return Kept(FakeReceivedEvents(), FakeTickets(), FakeEnhancements(), "a", "b")
+        received = FakeReceivedEvents()
+        fake_tickets = FakeTickets(received)
+        return Kept(received, fake_tickets, FakeEnhancements(fake_tickets), "a", "b", fake_posted)
     real: Kept = request.getfixturevalue("in_postgres")
     return real
 
@@ -123,6 +146,188 @@ async def test_content_belongs_to_the_event_that_began_it(kept: Kept) -> None:
     assert await kept.enhancements.begin(first)
     assert not await kept.enhancements.begin(echo)
     assert await kept.enhancements.begin(kept.event("wh-3", replace(TICKET, subject="else", content_hash="")))
+
+
+def said(what: str, **changes: Any) -> Ticket:
+    return replace(TICKET, **({"description": what, "content_hash": ""} | changes))
+
+
+async def test_a_tickets_first_event_gathers_nothing_and_an_edit_begins_a_window(kept: Kept) -> None:
+    first = await kept.tickets.store(kept.event("wh-1"), at(1))
+    assert first.edits_since is None
+    echo = await kept.tickets.store(kept.event("wh-2", kind=TicketKind.UPDATED, received_at=after(5)), at(2))
+    assert echo.edits_since is None
+    edit = kept.event("wh-3", said("B"), kind=TicketKind.UPDATED, received_at=after(20))
+    for _ in range(2):  # a redelivery finds the same window
+        assert (await kept.tickets.store(edit, at(3))).edits_since == after(20)
+
+
+async def test_a_window_lasts_from_its_first_edit_and_then_a_new_one_begins(kept: Kept) -> None:
+    await kept.tickets.store(kept.event("wh-0"), at(0))
+    for number, (second, since) in enumerate([(20, 20), (24, 20), (29.9, 20), (30, 30), (39, 30), (18, 30)], 1):
+        edit = kept.event(f"wh-{number}", said(f"{second}"), kind=TicketKind.UPDATED, received_at=after(second))
+        assert (await kept.tickets.store(edit, at(number), timedelta(seconds=10))).edits_since == after(since)
+
+
+async def test_an_edge_whose_clock_is_ahead_begins_no_window_in_the_future(kept: Kept) -> None:
+    await kept.tickets.store(kept.event("wh-1"), at(1))
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    state = await kept.tickets.store(kept.event("wh-2", said("B"), received_at=ahead), at(2))
+    assert state.edits_since
+    assert state.edits_since < ahead - timedelta(minutes=59)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"kind": TicketKind.RECONCILED}, {"kind": TicketKind.CLOSED}, {"ticket": said("B", status="Closed")}],
+)
+async def test_what_is_late_anyway_or_closes_the_ticket_begins_no_window(kept: Kept, changes: dict[str, Any]) -> None:
+    await kept.tickets.store(kept.event("wh-1"), at(1))
+    event = kept.event("wh-2", **({"ticket": said("B")} | changes))
+    state = await kept.tickets.store(event, at(2))
+    assert (state.newest_offset, state.edits_since) == (2, None)
+
+
+async def test_a_ticket_is_closed_until_a_newer_event_says_otherwise(kept: Kept) -> None:
+    assert not (await kept.tickets.store(kept.event("wh-1"), at(1))).closed
+    assert (await kept.tickets.store(kept.event("wh-2", kind=TicketKind.CLOSED), at(2))).closed
+    assert (await kept.tickets.store(kept.event("wh-1"), at(1))).closed
+    assert not (await kept.tickets.store(kept.event("wh-3", kind=TicketKind.UPDATED), at(3))).closed
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def replay(event: TicketReceived, run: str = "run-1", **changes: Any) -> TicketReceived:
+    event_id = ids.of_replayed(event.event_id, run)
+    return replace(event, event_id=event_id, kind=TicketKind.REPLAYED, replay_of=event.event_id, **changes)
+
+
+async def test_a_replay_leaves_newer_history_alone(kept: Kept) -> None:
+    old, new = kept.event("wh-1"), kept.event("wh-2", said("B"))
+    for number, event in enumerate((old, new), 1):
+        await kept.received.admit(event, at(number), "h")
+        await kept.tickets.store(event, at(number))
+    state = await kept.tickets.store(replay(old), at(9))
+    assert (state.newest_hash, state.newest_offset) == (new.ticket.content_hash, 2)
+    again = await kept.tickets.store(replay(new), at(10))
+    assert (again.newest_hash, again.newest_offset) == (new.ticket.content_hash, 2)
+    later = await kept.tickets.store(kept.event("wh-3", said("C")), at(3))
+    assert later.newest_offset == 3, "a replay's own place says nothing of how old its content is"
+
+
+async def test_a_replay_of_what_was_lost_before_it_was_stored_fills_it_in_at_its_place(kept: Kept) -> None:
+    old, lost = kept.event("wh-1"), kept.event("wh-2", said("B"))
+    await kept.tickets.store(old, at(1))
+    await kept.received.admit(lost, at(2), "h")
+    state = await kept.tickets.store(replay(lost), at(9))
+    assert (state.newest_hash, state.newest_offset, state.edits_since) == (lost.ticket.content_hash, 2, None)
+    assert (await kept.tickets.store(kept.event("wh-3", said("C")), at(3))).newest_offset == 3
+
+
+async def test_a_replay_of_a_replay_leaves_newer_history_alone_too(kept: Kept) -> None:
+    old, new = kept.event("wh-1"), kept.event("wh-2", said("B"))
+    first = replay(old)
+    for event, number in ((old, 1), (new, 2), (first, 9)):
+        await kept.received.admit(event, at(number), "h")
+        await kept.tickets.store(event, at(number))
+    state = await kept.tickets.store(replay(first, "run-2"), at(12))
+    assert state.newest_hash == new.ticket.content_hash
+
+
+@pytest.mark.parametrize(
+    ("known", "replayed", "taken"),
+    [(5, 9, True), (9, 5, False), (5, 5, False), (None, 9, False), (5, None, False), (None, None, False)],
+)
+async def test_where_nobody_knows_where_the_original_stood_the_desks_time_decides(
+    kept: Kept, known: float | None, replayed: float | None, taken: bool
+) -> None:
+    mine, theirs = (None if at is None else after(at) for at in (known, replayed))
+    await kept.tickets.store(kept.event("wh-1", said("A", updated_at=mine)), at(4))
+    event = replay(kept.event("wh-2", said("B", updated_at=theirs)))
+    state = await kept.tickets.store(event, at(9))
+    assert (state.newest_hash == event.ticket.content_hash) is taken
+    assert state.newest_offset == 4
+
+
+async def test_replays_of_tickets_that_nobody_knows_any_more_are_kept_in_their_order(kept: Kept) -> None:
+    """As after the database was lost."""
+    for number, what in enumerate("AB"):
+        event = replay(kept.event(what, said(what)))
+        assert (await kept.tickets.store(event, at(number))).newest_hash == event.ticket.content_hash
+    live = kept.event("wh-3", said("C"))
+    assert (await kept.tickets.store(live, at(0))).newest_hash == live.ticket.content_hash
+
+
+async def test_a_replay_takes_over_what_its_original_began_and_never_ended(kept: Kept) -> None:
+    event = kept.event("wh-1")
+    await kept.received.admit(event, at(1), "h")
+    assert await kept.enhancements.begin(event)
+    first, second = replay(event), replay(event, "run-2")
+    for number, run in enumerate((first, second), 2):  # the first run's may have been lost, too
+        await kept.received.admit(run, at(number), "h")
+        assert await kept.enhancements.begin(run)
+    assert not await kept.enhancements.begin(event)
+    echo = kept.event("wh-2")
+    assert not await kept.enhancements.begin(replay(echo)), "another's is left alone"
+
+
+async def test_a_replay_takes_over_nothing_that_was_answered(kept: Kept) -> None:
+    event = kept.event("wh-1")
+    await kept.enhancements.begin(event)
+    await kept.post(kept, event, 0)
+    assert not await kept.enhancements.begin(replay(event))
+
+
+async def test_content_is_anothers_while_it_is_answered_or_being_answered_for_another_event(kept: Kept) -> None:
+    first, echo = kept.event("wh-1"), kept.event("wh-2")
+    assert not await kept.enhancements.anothers(first)
+    await kept.enhancements.begin(first)
+    assert [await kept.enhancements.anothers(event) for event in (first, echo)] == [False, True]
+    await kept.enhancements.dropped(*where(first), "ticket_closed")
+    assert not await kept.enhancements.anothers(echo)
+    await kept.enhancements.begin(first)
+    await kept.post(kept, first, 0)
+    assert await kept.enhancements.anothers(echo)
+
+
+def where(event: TicketReceived) -> tuple[str, str, str]:
+    return event.tenant_id, event.ticket_id, event.ticket.content_hash
+
+
+async def test_notes_of_a_day_are_counted_and_the_next_content_ends_without_one(kept: Kept) -> None:
+    for what, hours in (("A", 25), ("B", 23), ("C", 0)):
+        event = kept.event(what, said(what))
+        await kept.enhancements.begin(event)
+        await kept.post(kept, event, hours)
+    under_way, newest = kept.event("D", said("D")), kept.event("E", said("E"))
+    for event in (under_way, newest):
+        await kept.enhancements.begin(event)
+    assert not await kept.enhancements.limited(newest, 3), "what is under way is overtaken"
+    assert not await kept.enhancements.anothers(newest)
+    assert await kept.enhancements.limited(newest, 2)
+    assert await kept.enhancements.begin(kept.event("F", said("E"))), "a later event with the content takes it over"
+    other = kept.event("G", replace(TICKET, ticket_id="52102"))
+    await kept.enhancements.begin(other)
+    assert not await kept.enhancements.limited(other, 1)
+
+
+async def test_a_repetition_of_what_was_answered_last_is_not_limited_by_its_own_note(kept: Kept) -> None:
+    event = kept.event("wh-1")
+    await kept.enhancements.begin(event)
+    await kept.post(kept, event, 0)
+    assert not await kept.enhancements.limited(event, 1)
+
+
+async def test_content_is_superseded_only_while_the_ticket_says_something_else(kept: Kept) -> None:
+    first, edit = kept.event("wh-1"), kept.event("wh-2", said("B"))
+    await kept.tickets.store(first, at(1))
+    await kept.enhancements.begin(first)
+    assert not await kept.enhancements.superseded(*where(first))
+    await kept.tickets.store(edit, at(2))
+    assert await kept.enhancements.superseded(*where(first))
+    assert await kept.enhancements.begin(kept.event("wh-3")), "dropped: the edit back takes it over"
 
 
 async def test_tenants_do_not_see_each_other(kept: Kept) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -35,15 +36,20 @@ def received(tenant_id: str) -> TicketReceived:
     return TicketReceived(str(uuid4()), tenant_id, TicketKind.CREATED, TICKET, NOW)
 
 
-def enriched(tenant_id: str) -> TicketEnriched:
-    return TicketEnriched.following(received(tenant_id), context=(), missing=(), took_ms={}, at=NOW)
+def itself(event: TicketReceived) -> TicketReceived:
+    return event
 
 
-def synthesized(tenant_id: str) -> EnhancementSynthesized:
+def enriched(event: TicketReceived) -> TicketEnriched:
+    return TicketEnriched.following(event, context=(), missing=(), took_ms={}, at=NOW)
+
+
+def synthesized(event: TicketReceived) -> EnhancementSynthesized:
     return EnhancementSynthesized(
         event_id=str(uuid4()),
         input_id=str(uuid4()),
-        tenant_id=tenant_id,
+        ticket_received_id=event.event_id,
+        tenant_id=event.tenant_id,
         ticket_id=TICKET.ticket_id,
         enhancement_id=str(uuid4()),
         text="Restart it.",
@@ -56,7 +62,11 @@ def synthesized(tenant_id: str) -> EnhancementSynthesized:
     )
 
 
-STAGES: dict[str, Callable[[str], Event]] = {"enrich": received, "synthesize": enriched, "deliver": synthesized}
+STAGES: dict[str, Callable[[TicketReceived], Event]] = {
+    "enrich": itself,
+    "synthesize": enriched,
+    "deliver": synthesized,
+}
 
 
 @pytest.fixture
@@ -76,11 +86,12 @@ async def test_the_row_says_why_and_the_next_webhook_with_the_content_is_answere
     pool_of: PoolOf, enrich: Pool, tenant: str, stage: str
 ) -> None:
     enhancements, failed = Enhancements(enrich), FailedEnhancements(await pool_of(stage))
-    assert await enhancements.begin(received(tenant))
+    event = received(tenant)
+    assert await enhancements.begin(event)
     assert not await enhancements.begin(received(tenant))
 
     for _ in range(2):
-        await failed.failed(STAGES[stage](tenant), Reason.HELD_TOO_LONG, "last held for desk_unavailable: refused")
+        await failed.failed(STAGES[stage](event), Reason.HELD_TOO_LONG, "last held for desk_unavailable: refused")
 
     assert await row(enrich, tenant) == ("failed", "held_too_long", "last held for desk_unavailable: refused")
     assert await enhancements.begin(received(tenant))
@@ -88,10 +99,33 @@ async def test_the_row_says_why_and_the_next_webhook_with_the_content_is_answere
 
 
 async def test_a_note_that_was_posted_stays_a_success(pool_of: PoolOf, enrich: Pool, tenant: str) -> None:
-    await Enhancements(enrich).begin(received(tenant))
+    event = received(tenant)
+    await Enhancements(enrich).begin(event)
     await Enhancements(enrich).posted(tenant, TICKET.ticket_id, TICKET.content_hash, "77")
-    await FailedEnhancements(enrich).failed(received(tenant), Reason.INTERNAL_ERROR, "KeyError")
+    await FailedEnhancements(enrich).failed(event, Reason.INTERNAL_ERROR, "KeyError")
     assert await row(enrich, tenant) == ("success", None, None)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_an_event_with_the_same_content_that_fails_leaves_the_row_of_the_one_that_counts(
+    enrich: Pool, tenant: str, stage: str
+) -> None:
+    """As our own note's webhook does, which says the same again."""
+    await Enhancements(enrich).begin(received(tenant))
+    await FailedEnhancements(enrich).failed(STAGES[stage](received(tenant)), Reason.INTERNAL_ERROR, "KeyError")
+    assert await row(enrich, tenant) == ("pending", None, None)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_of_an_earlier_release_the_enhancement_tells_whose_row_it_is(
+    enrich: Pool, tenant: str, known: bool
+) -> None:
+    """Whose events didn't name the one that was received."""
+    event = replace(synthesized(received(tenant)), ticket_received_id="")
+    await Enhancements(enrich).begin(received(tenant))
+    await Enhancements(enrich).synthesized(event if known else replace(event, enhancement_id=str(uuid4())))
+    await FailedEnhancements(enrich).failed(event, Reason.DESK_REFUSED, "4001")
+    assert (await row(enrich, tenant))[0] == ("failed" if known else "pending")
 
 
 @pytest.mark.parametrize(
@@ -104,14 +138,16 @@ async def test_a_note_that_was_posted_stays_a_success(pool_of: PoolOf, enrich: P
 async def test_a_bug_is_told_in_a_line_that_postgres_takes(
     enrich: Pool, tenant: str, detail: str, message: str
 ) -> None:
-    await Enhancements(enrich).begin(received(tenant))
-    await FailedEnhancements(enrich).failed(received(tenant), Reason.INTERNAL_ERROR, detail)
+    event = received(tenant)
+    await Enhancements(enrich).begin(event)
+    await FailedEnhancements(enrich).failed(event, Reason.INTERNAL_ERROR, detail)
     assert await row(enrich, tenant) == ("failed", "internal_error", message)
 
 
 async def test_a_second_body_under_an_id_says_nothing_of_the_first(enrich: Pool, tenant: str) -> None:
-    await Enhancements(enrich).begin(received(tenant))
-    await FailedEnhancements(enrich).failed(received(tenant), Reason.CONFLICTING_DUPLICATE, "the id came twice")
+    event = received(tenant)
+    await Enhancements(enrich).begin(event)
+    await FailedEnhancements(enrich).failed(event, Reason.CONFLICTING_DUPLICATE, "the id came twice")
     assert (await row(enrich, tenant))[0] == "pending"
 
 
