@@ -67,6 +67,7 @@ async def chain_environment(kafka: str, postgres: Database, model_server: ModelS
         "TICKETSTREAM_TOPIC_PREFIX": PREFIX,
         "OPENROUTER_API_KEY": MODEL_KEY,
         "TICKETSTREAM_MODEL_API_BASE": model_server.base_url,
+        "TICKETSTREAM_GATHER_EDITS_SECONDS": "2",
     }  # fmt: skip
 
 
