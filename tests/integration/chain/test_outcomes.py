@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -13,7 +15,7 @@ from infra.runtime.kafka.producer import Record
 from schemas.events import DeliveryOutcome
 from schemas.reasons import Reason
 from schemas.topics import Stage, Topic
-from tests.integration.chain.forgery import Forger
+from tests.integration.chain.forgery import Forger, ticket_received
 from tests.integration.chain.polling import until
 from tests.integration.chain.running_chain import PREFIX
 from tests.integration.chain.shelf import desk_of
@@ -87,6 +89,41 @@ async def test_drop_a_copy_of_an_event_at_another_offset(tenant: Tenant) -> None
     assert await tenant.handled(Stage.ENRICH, "drop", Reason.DUPLICATE) == 1
     assert len(await tenant.notes(ticket_id)) == 1
     assert len(tenant.chain.tap.records(Topic.TICKETS_ENRICHED, tenant.partition, ticket_id)) == 1
+
+
+async def test_drop_a_webhook_that_two_edges_took_at_the_same_instant(tenant: Tenant) -> None:
+    """Each edge knows only its own, so there are two records with one id."""
+    ticket_id = await tenant.ticket()
+    event = ticket_received(tenant.tenant_id, ticket_id)
+    forger = Forger(tenant.chain)
+    twins = [replace(event, received_at=event.received_at + timedelta(milliseconds=n)) for n in range(2)]
+    await asyncio.gather(
+        *(forger.write(forger.signed(twin, Topic.TICKETS_RECEIVED, tenant.partition)) for twin in twins)
+    )
+
+    await tenant.delivered(ticket_id)
+
+    assert await tenant.handled(Stage.ENRICH, "drop", Reason.DUPLICATE) == 1
+    assert len(await tenant.notes(ticket_id)) == 1
+    assert len(tenant.chain.tap.records(Topic.TICKETS_ENRICHED, tenant.partition, ticket_id)) == 1
+
+
+@pytest.mark.parametrize("topic", [Topic.TICKETS_ENRICHED, Topic.ENHANCEMENTS_SYNTHESIZED])
+async def test_emit_the_same_again_for_what_a_stage_wrote_twice(tenant: Tenant, topic: Topic) -> None:
+    """As after a crash between writing and committing: the same id at two offsets."""
+    ticket_id = await tenant.told()
+    await tenant.delivered(ticket_id)
+    (written,) = tenant.chain.tap.records(topic, tenant.partition, ticket_id)
+    await Forger(tenant.chain).write(
+        Record(topic.named(PREFIX), written.partition, written.key, written.value, list(written.headers))
+    )
+
+    await tenant.delivered(ticket_id, 2)
+
+    assert len(await tenant.notes(ticket_id)) == 1
+    assert len({one.value for one in tenant.deliveries(ticket_id)}) == 1
+    answers = tenant.chain.tap.records(Topic.ENHANCEMENTS_SYNTHESIZED, tenant.partition, ticket_id)
+    assert len({one.value for one in answers}) == 1, "the stored answer, with its times"
 
 
 async def test_hold_a_desk_that_says_when_is_asked_again_then(tenant: Tenant, other_tenant: Tenant) -> None:

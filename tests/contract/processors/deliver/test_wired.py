@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
@@ -81,8 +81,29 @@ class Wired:
                 event.tenant_id, event.ticket_id, passed,
             )  # fmt: skip
 
+    async def says(self, event: EnhancementSynthesized, content_hash: str) -> None:
+        """What the ticket's newest content is, as enrich noted it down."""
+        await self.superuser.execute(
+            "INSERT INTO tickets (tenant_id, ticket_id, subject, description, content_hash, record_offset)"
+            " VALUES ($1, $2, 'Printer', '', $3, 1)"
+            " ON CONFLICT (tenant_id, ticket_id) DO UPDATE SET content_hash = excluded.content_hash",
+            event.tenant_id, event.ticket_id, content_hash,
+        )  # fmt: skip
+
+    async def row(self, event: EnhancementSynthesized) -> tuple[str, str | None]:
+        row = await self.superuser.fetchrow(
+            "SELECT status, reason FROM enhancements WHERE event_id = $1", event.event_id
+        )
+        assert row is not None
+        return row["status"], row["reason"]
+
     def notes(self, event: EnhancementSynthesized) -> list[str]:
         return [note.description for note in self.simulator.state.written if note.request_id == event.ticket_id]
+
+
+def another(event: EnhancementSynthesized, **changes: Any) -> EnhancementSynthesized:
+    """Another event about the same ticket."""
+    return replace(event, event_id=str(uuid4()), **changes)
 
 
 async def eventually(true: Callable[[], bool]) -> None:
@@ -176,13 +197,87 @@ async def test_a_worker_cut_off_while_the_desk_is_slow_leaves_one_note(stage: Wi
     assert len(stage.notes(event)) == 1
 
 
-async def test_a_ticket_closed_meanwhile_is_dropped_with_the_same_event_each_time(stage: Wired) -> None:
-    event = await stage.event()
-    stage.simulator.api.update(stage.simulator.state.desks[TENANT], event.ticket_id, {"status": "Closed"})
+ENDS: dict[str, tuple[dict[str, Any] | None, Reason]] = {
+    "closed": ({"status": "Closed"}, Reason.TICKET_CLOSED),
+    "resolved": ({"status": "Resolved"}, Reason.TICKET_CLOSED),
+    "cancelled": ({"status": "Cancelled"}, Reason.TICKET_CLOSED),
+    "in the bin": ({"is_trashed": True}, Reason.TICKET_DELETED),
+    "deleted": (None, Reason.TICKET_DELETED),
+}
+
+
+@pytest.mark.parametrize("uncertain", [False, True])
+@pytest.mark.parametrize("how", ENDS)
+async def test_a_ticket_that_ended_meanwhile_is_dropped_with_the_same_event_each_time(
+    stage: Wired, how: str, uncertain: bool
+) -> None:
+    event, (fields, reason) = await stage.event(), ENDS[how]
+    if uncertain:
+        stage.simulator.faults_of(TENANT).set([DeskFault(kind="reset", operation="add_note", calls=1)])
+        assert isinstance(await process(event, ports=stage.ports), Hold)
+        await stage.later(event, SETTLE_TIME)
+    desk = stage.simulator.state.desks[TENANT]
+    if fields is None:
+        stage.simulator.api.delete(desk, event.ticket_id)
+    else:
+        stage.simulator.api.update(desk, event.ticket_id, fields)
     outcome = await process(event, ports=stage.ports)
     assert isinstance(outcome, Drop)
-    assert outcome.reason is Reason.TICKET_CLOSED
+    assert outcome.reason is reason
     assert await process(event, ports=stage.ports) == outcome
+    assert stage.notes(event) == []
+    assert await stage.row(event) == ("dropped", reason.value)
+
+
+async def test_content_that_the_ticket_no_longer_has_is_dropped(stage: Wired) -> None:
+    event = await stage.event()
+    await stage.says(event, "b" * 64)
+    outcome = await process(event, ports=stage.ports)
+    assert isinstance(outcome, Drop)
+    assert outcome.reason is Reason.SUPERSEDED
+    assert (stage.notes(event), await stage.row(event)) == ([], ("dropped", "superseded"))
+    await stage.says(event, event.content_hash)
+    assert isinstance(await process(another(event), ports=stage.ports), Emit), "edited back"
+
+
+async def test_content_that_another_event_answered_is_dropped(stage: Wired) -> None:
+    event = await stage.event()
+    await process(event, ports=stage.ports)
+    outcome = await process(another(event), ports=stage.ports)
+    assert isinstance(outcome, Drop)
+    assert outcome.reason is Reason.ALREADY_ANSWERED
+    assert len(stage.notes(event)) == 1
+    assert (await stage.row(event))[0] == "success"
+
+
+async def test_a_fourth_note_within_a_day_is_dropped_but_an_operators(stage: Wired) -> None:
+    event = await stage.event()
+    for content in "abc":
+        assert isinstance(await process(another(event, content_hash=content * 64), ports=stage.ports), Emit)
+    fourth = await process(another(event, content_hash="d" * 64), ports=stage.ports)
+    assert isinstance(fourth, Drop)
+    assert fourth.reason is Reason.NOTE_LIMIT
+    assert isinstance(await process(another(event, content_hash="c" * 64, again=True), ports=stage.ports), Emit)
+    await stage.later(event, 25 * 3600)
+    assert isinstance(await process(another(event, content_hash="d" * 64), ports=stage.ports), Emit)
+    assert len(stage.notes(event)) == 5
+
+
+async def test_two_edits_of_a_ticket_at_two_workers_at_once_are_written_one_after_the_other(stage: Wired) -> None:
+    """As may be after a rebalance: the former owner still writes."""
+    event = await stage.event()
+    edit = another(event, content_hash="b" * 64)
+    stage.simulator.faults_of(TENANT).set([DeskFault(kind="latency", operation="add_note", calls=1, seconds=0.5)])
+    former = asyncio.create_task(process(event, ports=stage.ports))
+    await eventually(lambda: stage.simulator.faults_of(TENANT).as_json() == [])  # the desk has the call
+    held = await process(edit, ports=stage.ports)
+    assert isinstance(held, Hold)
+    assert (held.reason, held.scope) == (Reason.NOTE_PENDING, Scope.TICKET)
+    assert isinstance(await former, Emit)
+    assert isinstance(await process(edit, ports=stage.ports), Emit)
+    first, second = stage.notes(event)
+    assert "replaces our note" in second
+    assert "replaces our note" not in first
 
 
 async def test_a_tenant_without_a_credential_waits_for_one(stage: Wired) -> None:
