@@ -54,6 +54,7 @@ class StageContext:
             internal_host=self.settings.internal_host,
             internal_port=self.settings.internal_port,
             ports_file=self.settings.ports_file,
+            run_dir=self.settings.run_dir,
             checks={"database": database},
         )
         return await run_stage(spec, self.ports, surroundings)

@@ -16,16 +16,17 @@ MAX_LOADED = 1000
 
 _LOAD = """
 SELECT tenant_id, stage, topic, partition, record_offset, ticket_id, event_id, scope, reason, detail, until, first_failed_at,
-    attempts
+    attempts, deaths
 FROM lane_holds WHERE tenant_id = $1 AND stage = $2 ORDER BY until DESC LIMIT $3
 """
 _SAVE = """
 INSERT INTO lane_holds (tenant_id, stage, topic, partition, record_offset, ticket_id, event_id, scope, reason, detail, until,
-    first_failed_at, attempts)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    first_failed_at, attempts, deaths)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (tenant_id, stage, topic, partition, record_offset) DO UPDATE SET scope = excluded.scope, reason = excluded.reason,
     detail = excluded.detail, until = excluded.until, attempts = excluded.attempts, updated_at = now(),
-    first_failed_at = least(lane_holds.first_failed_at, excluded.first_failed_at)
+    first_failed_at = least(lane_holds.first_failed_at, excluded.first_failed_at),
+    deaths = greatest(lane_holds.deaths, excluded.deaths)
 """
 _CLEAR = "DELETE FROM lane_holds WHERE tenant_id = $1 AND stage = $2 AND topic = $3 AND partition = $4 AND record_offset = $5"
 
@@ -65,6 +66,7 @@ class LaneHolds:
                 until=row["until"],
                 first_failed_at=row["first_failed_at"],
                 attempts=row["attempts"],
+                deaths=row["deaths"],
             )
             for row in rows
         ]
@@ -97,7 +99,7 @@ class LaneHolds:
         async with tenant_transaction(self._pool, held.tenant_id) as connection:
             await connection.execute(
                 _SAVE, held.tenant_id, held.stage, held.topic, held.partition, held.offset, held.ticket_id, held.event_id,
-                held.scope.value, held.reason, held.detail, held.until, held.first_failed_at, held.attempts,
+                held.scope.value, held.reason, held.detail, held.until, held.first_failed_at, held.attempts, held.deaths,
             )  # fmt: skip
 
     async def clear(self, held: HeldEvent) -> None:

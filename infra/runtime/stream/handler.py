@@ -22,6 +22,7 @@ from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Outcome,
 from infra.runtime.stream.ports import DeadLetterSink, FailedEvents
 from infra.runtime.stream.record import Input, Position, RawRecord
 from infra.runtime.stream.retrying import jittered, persist
+from infra.runtime.stream.suspects import DEATHS_BEFORE_DEAD_LETTER, TURN_SECONDS, Suspects
 from infra.runtime.telemetry import metrics
 from infra.runtime.telemetry.logs import get_logger
 from schemas.envelope import Envelope, peek
@@ -66,6 +67,7 @@ class EventHandler:
     holds: HoldBook
     clock: Clock
     failed_events: FailedEvents | None = None
+    suspects: Suspects | None = None
     _raised: dict[Position, tuple[int, datetime]] = field(default_factory=dict)
 
     async def handle(self, record: RawRecord, current: Current) -> Verdict:
@@ -75,7 +77,17 @@ class EventHandler:
         tenant, ticket = _claimed_tenant(record), peek(record.headers, "ce_subject")
         if waiting := await self.holds.waiting_for(tenant, record.position, ticket):
             return Later(*waiting)
-        decision = await self._decide(record)
+        if self.suspects is None:
+            return await self._handle(record, current, started)
+        if self.suspects.must_wait(record.position):
+            return Later(jittered(TURN_SECONDS), Scope.TICKET)
+        with self.suspects.running(record):
+            return await self._handle(record, current, started)
+
+    async def _handle(self, record: RawRecord, current: Current, started: float) -> Verdict:
+        deaths = self.suspects.deaths(record.position) if self.suspects else 0
+        killer = deaths >= DEATHS_BEFORE_DEAD_LETTER
+        decision = await (self._kills(record, deaths) if killer else self._decide(record))
         if not current():
             return Done()  # of no consequence here: the next owner decides
         metrics.EVENT_SECONDS.labels(self.stage.value).observe(time.monotonic() - started)
@@ -97,6 +109,20 @@ class EventHandler:
             return _Decision(_database_away(error), envelope, event)
         except (Exception, asyncio.CancelledError):
             return _Decision(self._raise_counted(record, envelope), envelope, event)
+
+    async def _kills(self, record: RawRecord, deaths: int) -> _Decision:
+        """It isn't processed again; at one more death it isn't even looked at, which may be what kills."""
+        letter = DeadLetter(
+            Reason.CRASHES_WORKER,
+            f"a worker died {deaths} times while it handled this event, the last time with no other such event beside it. "
+            "Look in the log of the stage for what ended the process, and replay the event once that is mended.",
+        )
+        if deaths > DEATHS_BEFORE_DEAD_LETTER:
+            return _Decision(letter)
+        admitted = await self.admission.admit(record)
+        if isinstance(admitted, Rejected):
+            return _Decision(admitted.outcome, admitted.envelope, admitted.event)
+        return _Decision(letter, _envelope_of(admitted), admitted.event)
 
     def _raise_counted(self, record: RawRecord, envelope: Envelope | None) -> Hold | DeadLetter:
         """A bug, or bad luck: two more tries, then set aside with the traceback."""
@@ -214,11 +240,11 @@ class EventHandler:
 
     def _failures(self, position: Position, further: int) -> Failures:
         """`further` is 1 if the failure at hand isn't in the book of holds."""
-        now = self.clock.now()
+        now, deaths = self.clock.now(), self.suspects.deaths(position) if self.suspects else 0
         if held := self.holds.find(position):
-            return Failures(held.attempts + further, held.first_failed_at, now)
+            return Failures(max(held.attempts + further, deaths), held.first_failed_at, now)
         count, first = self._raised.get(position, (1, now))
-        return Failures(count, first, now)
+        return Failures(max(count, deaths), first, now)
 
     async def _until_acknowledged(self, send: Callable[[], Awaitable[None]], current: Current) -> bool:
         """Try until Kafka has it; false if the partition was revoked meanwhile."""
@@ -230,6 +256,8 @@ class EventHandler:
     def _settle(self, record: RawRecord, outcome: Emit | Drop | DeadLetter, envelope: Envelope | None) -> None:
         tenant = envelope.tenant_id if envelope else ""
         self._raised.pop(record.position, None)
+        if self.suspects:
+            self.suspects.settled(record.position)
         # What was dropped is no proof that the world is well: a drop may have asked nobody.
         self.holds.settled(record.position, _claimed_tenant(record), succeeded=isinstance(outcome, Emit))
         kind = {Emit: "emit", Drop: "drop", DeadLetter: "dead_letter"}[type(outcome)]

@@ -145,6 +145,7 @@ class HoldBook:
             until=now + timedelta(seconds=self._seconds(hold, tenant_id)),
             first_failed_at=first,
             attempts=attempts + 1,
+            deaths=entry.held.deaths if entry else 0,
         )
         entry = self._entries.setdefault(position, _Entry(held))
         entry.held = held
@@ -309,7 +310,9 @@ class HoldBook:
             self._entries[position] = _Entry(row, saved=True)
             return
         first, attempts = min(entry.held.first_failed_at, row.first_failed_at), max(entry.held.attempts, row.attempts)
-        entry.held, entry.saved = replace(entry.held, first_failed_at=first, attempts=attempts), True
+        deaths = max(entry.held.deaths, row.deaths)
+        entry.held = replace(entry.held, first_failed_at=first, attempts=attempts, deaths=deaths)
+        entry.saved = True
 
 
 def _gently(held: HeldEvent) -> float | None:

@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -27,11 +28,14 @@ STUCK_TIMEOUT = 60.0
 
 @dataclass(slots=True)
 class Lifecycle:
-    """`grace` is how many seconds running handlers get after SIGTERM; the group is left at once."""
+    """`grace` is how many seconds running handlers get after SIGTERM; the group is left at once. `ended` is called when the process
+    ends for a reason that no event is to blame for; a loop that is blocked is no such reason."""
 
     app: StreamApp
     feeder: Feeder
     grace: float
+    ended: Callable[[], None] = lambda: None
+    stuck_after: float = STUCK_TIMEOUT
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     code: int = 0
     _beat: float = field(default_factory=time.monotonic)
@@ -47,6 +51,7 @@ class Lifecycle:
             self._beat = time.monotonic()
             await asyncio.sleep(1)
         if self.stop.is_set():
+            self.ended()
             return 0
         start = asyncio.ensure_future(self.app.start())
         await self._watch(start)
@@ -54,6 +59,7 @@ class Lifecycle:
         self.stop.set()
         if start.done() and not self.code:
             await self._leave_then_finish()
+        self.ended()
         with contextlib.suppress(Exception, asyncio.CancelledError):  # of a crashed app comes the latter
             await self.app.stop()
         return self.code
@@ -68,10 +74,12 @@ class Lifecycle:
                 return
             found = symptoms(self.app, self.feeder) if start.done() else {"starting": True}
             since = {name: since.get(name, now) for name, shows in found.items() if shows}
-            late = [name for name, at in since.items() if now - at > STUCK_TIMEOUT]
+            late = [name for name, at in since.items() if now - at > self.stuck_after]
             if late and await broker_accepts(self.app):
-                log.error("watchdog: no progress", seconds=STUCK_TIMEOUT, symptoms=late)
+                log.error("watchdog: no progress", seconds=self.stuck_after, symptoms=late)
                 self.code = STUCK
+            elif late:
+                since.clear()  # once it is back, all may take its time again
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stop.wait(), 0.5)
 
@@ -92,7 +100,7 @@ class Lifecycle:
         return self.feeder.counts()[1]
 
     def _guard(self) -> None:
-        while time.monotonic() - self._beat < (STOP_TIMEOUT if self.stop.is_set() else STUCK_TIMEOUT):
+        while time.monotonic() - self._beat < (STOP_TIMEOUT if self.stop.is_set() else self.stuck_after):
             time.sleep(0.2)
         faulthandler.dump_traceback()
         os._exit(self.code or STUCK)

@@ -58,6 +58,8 @@ class HeldEvent:
     until: datetime
     first_failed_at: datetime
     attempts: int
+    deaths: int = 0
+    """At how many deaths of its worker it was running."""
 
 
 class HoldStore(Protocol):

@@ -9,6 +9,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from infra.runtime.stream.feeder import Feeder
 from infra.runtime.stream.handler import EventHandler, Process, Publishes
 from infra.runtime.stream.hold_book import HoldBook
 from infra.runtime.stream.hold_gauges import HoldGauges
-from infra.runtime.stream.lifecycle import Lifecycle
+from infra.runtime.stream.lifecycle import STUCK_TIMEOUT, Lifecycle
 from infra.runtime.stream.ports import DeadLetterSink, FailedEvents, HoldStore, TenantLimits
 from infra.runtime.stream.reopening import Reopening
+from infra.runtime.stream.running_file import RunningFile
+from infra.runtime.stream.suspects import Suspects
 from infra.runtime.stream.watchdog import assigned
 from infra.runtime.telemetry import metrics
 from infra.runtime.telemetry.internal_server import Check, CheckResult, InternalServer
@@ -47,6 +50,8 @@ class StageSpec:
     slots: int = DEFAULT_SLOTS
     detach: bool = False
     grace: float = GRACE
+    stuck_after: float = STUCK_TIMEOUT
+    """Seconds without progress after which the watchdog ends the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,8 @@ class Surroundings:
     internal_host: str
     internal_port: int
     ports_file: Path | None = None
+    run_dir: Path | None = None
+    """Where what is under way is noted down for who starts after this process's death; None: nowhere."""
     checks: Mapping[str, Check] = field(default_factory=dict)
 
 
@@ -90,6 +97,9 @@ async def run_stage(spec: StageSpec, ports: StagePorts, surroundings: Surroundin
         ports.clock,
         ports.failed_events,
     )
+    suspects = handler.suspects = Suspects(
+        spec.stage.value, holds, ports.holds, ports.clock, _running_file(spec, ports, surroundings)
+    )
     app = stream_app(spec.stage.group(surroundings.prefix), ports.kafka.faust())
     feeder = Feeder(app, handler.handle, ports.limits, slots=spec.slots, detach=spec.detach)
     feeder.on_revoke, holds.committed = holds.forget, feeder.committed
@@ -104,7 +114,8 @@ async def run_stage(spec: StageSpec, ports: StagePorts, surroundings: Surroundin
         asyncio.create_task(_every_second(HoldGauges(holds).show, reopening.look)),
     ]
     log.info("stage starts", stage=spec.stage.value, consumes=spec.stage.consumes.value, internal_port=server.port)
-    code = await Lifecycle(app, feeder, spec.grace).run()
+    await suspects.report()
+    code = await Lifecycle(app, feeder, spec.grace, ended=suspects.close, stuck_after=spec.stuck_after).run()
     for task in background:
         task.cancel()
     with contextlib.suppress(Exception):
@@ -129,6 +140,22 @@ def exit_with(main: Callable[[], Awaitable[int]]) -> None:
 
     _install_uvloop()
     asyncio.run(run())
+
+
+def _running_file(spec: StageSpec, ports: StagePorts, surroundings: Surroundings) -> RunningFile | None:
+    """Named after the cluster, too: stacks that share a machine have nothing to do with each other's dead."""
+    if surroundings.run_dir is None:
+        return None
+    cluster = sha256(",".join(ports.kafka.servers).encode()).hexdigest()[:8]
+    try:
+        name = f"{spec.stage.group(surroundings.prefix)}.{cluster}"
+        return RunningFile.open(surroundings.run_dir, name, spec.slots)
+    except OSError as error:
+        log.error(
+            "TICKETSTREAM_RUN_DIR can't be used: an event that kills its worker would not be found out. Name a folder that may be "
+            "written to and outlives the process.", folder=str(surroundings.run_dir), error=repr(error),
+        )  # fmt: skip
+        return None
 
 
 def _agent(app: StreamApp, feeder: Feeder, topic: str) -> None:

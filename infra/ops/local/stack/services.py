@@ -77,6 +77,7 @@ def environment(site: Site, service: str) -> dict[str, str]:
     result["TICKETSTREAM_LOCAL"] = "1"
     result["TICKETSTREAM_INTERNAL_PORT"] = "0"
     result["TICKETSTREAM_PORTS_FILE"] = str(ports_file(site.state_dir, service))
+    result["TICKETSTREAM_RUN_DIR"] = str(site.state_dir / "run")
     result["TICKETSTREAM_PUBLIC_URL"] = site.public_url
     result["PYTHONUNBUFFERED"] = "1"
     if service in site.databases:

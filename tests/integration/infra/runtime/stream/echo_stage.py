@@ -1,13 +1,17 @@
 """A stage for tests, run as a process of its own: echoes tickets from `tickets.received` to `tickets.enriched`.
 
-What a ticket's subject says is done: `echo`, `raise`, `slow SECONDS`, or `hold`, until the file `release` is there. Partition n is
-tenant tn's. Every call is noted in the file `calls` as `pid event-id started|finished`.
+What a ticket's subject says is done: `echo`, `raise`, `slow SECONDS`, `die`, `block` (the whole process), or, until the file
+`release` is there, `hold` (the ticket) or `hold lane`. Partition n is tenant tn's; its cap stands in the file `cap`, if there is one.
+Every call is noted in the file `calls` as `pid event-id started|finished`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
+import pickle
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +22,10 @@ from infra.runtime.kafka.producer import Producer
 from infra.runtime.kafka.publisher import Publisher
 from infra.runtime.keys.directory import KeyDirectory, ServiceKey
 from infra.runtime.keys.signing import SigningKey
+from infra.runtime.stream import faust_app
 from infra.runtime.stream.fakes import FixedLimits, Limit, MemoryHolds
 from infra.runtime.stream.outcomes import Emit, Hold, Outcome, Scope
+from infra.runtime.stream.ports import HeldEvent
 from infra.runtime.stream.record import Input
 from infra.runtime.stream.runner import StagePorts, StageSpec, Surroundings, exit_with, run_stage
 from infra.runtime.telemetry import logs
@@ -42,7 +48,12 @@ class Echo:
         if what == "raise":
             raise ValueError(f"told to raise by {event.event_id}")
         if what == "hold" and not (self.folder / "release").exists():
-            return Hold(Reason.DESK_CREDENTIAL_REFUSED, 0.2, Scope.TICKET)
+            scope = Scope.LANE if seconds == "lane" else Scope.TICKET
+            return Hold(Reason.DESK_CREDENTIAL_REFUSED, 0.2, scope)
+        if what == "die":
+            ctypes.string_at(0)  # a segmentation fault
+        if what == "block":
+            time.sleep(3600)
         if what == "slow":
             await asyncio.sleep(float(seconds))
         self._note(event.event_id, "finished")
@@ -77,6 +88,38 @@ def limits() -> FixedLimits:
     return FixedLimits(*(Limit(f"t{partition}", partition) for partition in range(PARTITIONS)))
 
 
+class FolderHolds(MemoryHolds):
+    """Implements `HoldStore` for processes that follow one another: a file per row."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+        folder.mkdir(exist_ok=True)
+
+    async def load(self, tenant_id: str, stage: str) -> Sequence[HeldEvent]:
+        rows: list[HeldEvent] = [pickle.loads(path.read_bytes()) for path in self._folder.glob("*.row")]  # noqa: S301 - our own
+        return [row for row in rows if row.tenant_id == tenant_id]
+
+    async def save(self, held: HeldEvent) -> None:
+        written = self._path(held).with_suffix(f".{os.getpid()}")
+        written.write_bytes(pickle.dumps(held))
+        written.replace(self._path(held))
+
+    async def clear(self, held: HeldEvent) -> None:
+        self._path(held).unlink(missing_ok=True)
+
+    def _path(self, held: HeldEvent) -> Path:
+        return self._folder / f"{held.partition}-{held.offset}.row"
+
+
+async def follow_cap(fixed: FixedLimits, file: Path) -> None:
+    while True:
+        if file.exists():
+            for limit in fixed.limits:
+                limit.max_concurrent_jobs = int(file.read_text())
+        await asyncio.sleep(0.1)
+
+
 async def main() -> int:
     folder, prefix = Path(os.environ["ECHO_FOLDER"]), os.environ["TICKETSTREAM_TOPIC_PREFIX"]
     logs.configure("enrich")
@@ -84,11 +127,24 @@ async def main() -> int:
     await keys.refresh()
     producer = Producer(client.librdkafka())
     publisher = Publisher(producer, SigningKey.load(folder / "enrich.pem"), prefix=prefix)
-    ports = StagePorts(client, limits(), keys, publisher, DeadLetterTopic(publisher), MemoryHolds())
+    fixed = limits()
+    following = asyncio.create_task(follow_cap(fixed, folder / "cap"))
+    ports = StagePorts(client, fixed, keys, publisher, DeadLetterTopic(publisher), FolderHolds(folder / "holds"))
     detach = os.environ.get("ECHO_DETACH") == "1"
-    spec = StageSpec(Stage.ENRICH, Echo(folder).process, detach=detach, grace=20 if detach else 5)
-    surroundings = Surroundings(prefix, "127.0.0.1", 0, Path(os.environ["TICKETSTREAM_PORTS_FILE"]))
+    spec = StageSpec(
+        Stage.ENRICH,
+        Echo(folder).process,
+        slots=int(os.environ.get("ECHO_SLOTS", "64")),
+        detach=detach,
+        grace=20 if detach else 5,
+        stuck_after=float(os.environ.get("ECHO_STUCK_AFTER", "60")),
+    )
+    surroundings = Surroundings(
+        prefix, "127.0.0.1", 0, Path(os.environ["TICKETSTREAM_PORTS_FILE"]), run_dir=folder / "run"
+    )
+    faust_app.SESSION_TIMEOUT = float(os.environ.get("ECHO_SESSION", "10"))
     code = await run_stage(spec, ports, surroundings)
+    following.cancel()
     await producer.stop()
     return code
 

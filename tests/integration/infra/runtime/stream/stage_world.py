@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -67,12 +68,21 @@ class Worker:
         return self.ports_file.exists() and await asyncio.to_thread(self._answers)
 
     def _answers(self) -> bool:
-        url = json.loads(self.ports_file.read_text())["internal"]
         try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:  # noqa: S310
-                return bool(answer.status == 200)
+            return bool(self._get("readyz").status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+    async def metric(self, name: str) -> float:
+        """The sum over its labels."""
+        text = await asyncio.to_thread(lambda: self._get("metrics").read().decode())
+        return sum(
+            float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(f"ticketstream_{name}{{")
+        )
+
+    def _get(self, path: str) -> Any:
+        url = json.loads(self.ports_file.read_text())["internal"]
+        return urllib.request.urlopen(f"{url}/{path}", timeout=2)  # noqa: S310
 
 
 @dataclass
@@ -99,13 +109,15 @@ class StageWorld:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         for worker in self.workers:
+            worker.process.send_signal(signal.SIGCONT)
             worker.process.kill()
             await worker.ended(10)
         for reader in self._readers.values():
             reader.close()
         await self.producer.stop()
 
-    def start(self, *, detach: bool = False) -> Worker:
+    def start(self, *, detach: bool = False, options: Mapping[str, float] = MappingProxyType({})) -> Worker:
+        """`options` are the stage's: slots, session, stuck_after."""
         number = len(self.workers)
         ports_file, log = self.folder / f"ports{number}.json", self.folder / f"log{number}"
         environment = {
@@ -115,6 +127,7 @@ class StageWorld:
             "TICKETSTREAM_PORTS_FILE": str(ports_file),
             "ECHO_FOLDER": str(self.folder),
             "ECHO_DETACH": "1" if detach else "0",
+            **{f"ECHO_{name.upper()}": str(value) for name, value in options.items()},
         }
         command = [sys.executable, "-m", "tests.integration.infra.runtime.stream.echo_stage"]
         with log.open("wb") as out:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from infra.runtime.stream.admission import Admission
 from infra.runtime.stream.record import Input, RawRecord
 from schemas import ids
 from schemas.envelope import parse
-from schemas.events import DeadLetter, TicketEnriched
+from schemas.events import DeadLetter
 from schemas.signature import Signed, format_signature
 from schemas.topics import Topic
 from schemas.wire_format import Codec
 from tests.integration.infra.runtime.stream.echo_stage import PARTITIONS, key_directory, limits
+from tests.integration.infra.runtime.stream.outputs import all_committed, all_out, decoded
 from tests.integration.infra.runtime.stream.stage_world import StageWorld, received, until
 from tests.unit.infra.runtime.stream.odd_batches import OddName, builder
 
@@ -46,46 +47,6 @@ async def world(kafka: str, tmp_path: Path, request: pytest.FixtureRequest) -> A
     prefix = sha256(request.node.name.encode()).hexdigest()[:8] + "-"
     async with StageWorld(kafka, prefix, tmp_path) as world:
         yield world
-
-
-async def outputs(world: StageWorld) -> dict[str, list[RawRecord]]:
-    """What came out, by the id of the event that it answers."""
-    found: dict[str, list[RawRecord]] = {}
-    for record in await world.seen(Topic.TICKETS_ENRICHED):
-        found.setdefault(decoded(record).input_id, []).append(record)
-    return found
-
-
-def decoded(record: RawRecord) -> TicketEnriched:
-    event = Codec().decode(record.value or b"", Topic.TICKETS_ENRICHED)
-    assert isinstance(event, TicketEnriched)
-    return event
-
-
-async def all_out(world: StageWorld, expected: Sequence[str], seconds: float = 40) -> dict[str, list[RawRecord]]:
-    """Waits for an output of each."""
-
-    async def complete() -> Any:
-        found = await outputs(world)
-        return found if found.keys() >= set(expected) else None
-
-    try:
-        found: dict[str, list[RawRecord]] = await until(complete, "all events out", seconds)
-    except AssertionError as error:
-        lost = set(expected) - (await outputs(world)).keys()
-        raise AssertionError(f"{len(lost)} of {len(expected)} never came out: {sorted(lost)[:5]}") from error
-    return found
-
-
-async def all_committed(world: StageWorld, ends: dict[int, int], ahead: int = 0) -> None:
-    async def done() -> bool:
-        found = await world.committed()
-        return all(found.get(partition) == (end, f"ahead={ahead}\0") for partition, end in ends.items())
-
-    try:
-        await until(done, "commits")
-    except AssertionError as error:
-        raise AssertionError(f"committed {await world.committed()}, expected {ends} with {ahead} ahead") from error
 
 
 async def test_every_event_comes_out_once_on_its_partition_signed_and_with_its_headers(shared: StageWorld) -> None:

@@ -31,6 +31,7 @@ from infra.runtime.stream.lanes import Done, Later, Verdict
 from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Outcome, Scope
 from infra.runtime.stream.ports import HeldEvent
 from infra.runtime.stream.record import Input, Position, RawRecord
+from infra.runtime.stream.suspects import Suspects
 from schemas.events import TicketEnriched
 from schemas.reasons import Reason
 from schemas.topics import Stage, Topic
@@ -69,9 +70,11 @@ class World:
         self.decide: Decision = lambda _: Drop(Reason.UNCHANGED)
         self.owner = True
         admission = Admission(Topic.TICKETS_RECEIVED, self.keys, self.limits, Codec())
+        self.suspects = Suspects("enrich", self.holds, self.store, self.clock)
         self.handler = EventHandler(
-            Stage.ENRICH, self._process, admission, self.publisher, self.letters, self.holds, self.clock, self.failed
-        )
+            Stage.ENRICH, self._process, admission, self.publisher, self.letters, self.holds, self.clock, self.failed,
+            self.suspects,
+        )  # fmt: skip
 
     async def _process(self, inputs: Input) -> Outcome:
         self.inputs.append(inputs)
@@ -533,3 +536,60 @@ async def test_a_tenant_that_never_appears_ends_as_a_wrong_partition(world: Worl
     await world.until_done()
     ((letter, _),) = world.letters.letters
     assert letter.reason == "wrong_partition"
+
+
+def died(world: World, deaths: int, record: RawRecord | None = None) -> None:
+    world.suspects._remember((record or raw()).position, deaths)
+
+
+async def test_what_was_running_at_three_deaths_is_set_aside_unprocessed_and_its_enhancement_closed(
+    world: World,
+) -> None:
+    died(world, 3)
+    assert await world.handle() == Done()
+    ((letter, partition),) = world.letters.letters
+    assert (letter.reason, letter.attempts, partition) == (Reason.CRASHES_WORKER.value, 3, PARTITION)
+    assert (letter.tenant_id, letter.original_event_id) == (TENANT, "event-1")
+    assert "died 3 times" in letter.error
+    assert world.failures == [("event-1", Reason.CRASHES_WORKER)]
+    assert not world.inputs
+    assert world.suspects.deaths(raw().position) == 0
+
+
+async def test_what_kills_even_then_is_set_aside_without_a_look(world: World) -> None:
+    died(world, 4)
+    assert await world.handle() == Done()
+    ((letter, _),) = world.letters.letters
+    assert (letter.reason, letter.tenant_id, letter.attempts) == (Reason.CRASHES_WORKER.value, "", 4)
+
+
+@pytest.mark.parametrize("deaths", [1, 2])
+async def test_after_fewer_deaths_it_is_handled_as_ever_and_forgotten_when_it_ends_well(
+    world: World, deaths: int
+) -> None:
+    died(world, deaths)
+    world.decide = lambda inputs: Emit(enriched(inputs))
+    assert await world.handle() == Done()
+    assert len(world.publisher.published) == 1
+    assert world.suspects.deaths(raw().position) == 0
+
+
+async def test_of_two_that_were_running_at_two_deaths_one_waits_for_the_other(world: World) -> None:
+    first, second = raw(), replace(raw(), position=replace(raw().position, offset=99))
+    died(world, 2, first)
+    died(world, 2, second)
+    going_on = asyncio.Event()
+
+    async def wait(inputs: Input) -> Outcome:
+        await going_on.wait()
+        return Emit(enriched(inputs))
+
+    world.decide = wait
+    running = asyncio.create_task(world.handle(first))
+    while not world.inputs:
+        await asyncio.sleep(0)
+    waits = await world.handle(second)
+    assert isinstance(waits, Later) and waits.scope is Scope.TICKET
+    going_on.set()
+    assert await running == Done()
+    assert await world.handle(second) == Done()
