@@ -85,6 +85,7 @@ async def open_stage(stage: Stage, settings: StageSettings, kafka: KafkaSettings
         codec=codec,
         max_hold=timedelta(hours=settings.hold_hours),
         failed_events=FailedEnhancements(pool),
+        producer_silent=producer.silent_seconds,
     )
     try:
         yield StageContext(settings, pool, tenants, ports)

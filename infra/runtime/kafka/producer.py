@@ -1,5 +1,8 @@
 """confluent_kafka's idempotent producer behind asyncio: a future per record, resolved in batches.
 
+A producer that breaks for good (a fatal error, e.g. a sequence that the brokers don't follow) or falls silent is replaced by a new
+one. What was under way in it fails, and may have been written all the same.
+
 While records are under way the loop looks for acknowledgements every 2 ms. A polling thread would hear of them at once, but fights
 with the loop for the interpreter's lock: measured on the edge, a third more CPU a webhook and a longer tail.
 
@@ -10,6 +13,7 @@ batch expires without a leader) nor `confluent_kafka.aio` (no headers) serves; m
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -17,11 +21,17 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as _Producer
 
 from infra.runtime.telemetry import metrics
+from infra.runtime.telemetry.logs import get_logger
+
+log = get_logger(__name__)
 
 _seconds = cache(metrics.PUBLISH_SECONDS.labels)  # looking the child up costs as much as observing
 
 POLL_SECONDS = 0.002
 GRACE_SECONDS = 1.0
+A_WHILE = 10.0  # longer than anybody pauses who sends again what failed
+BETWEEN_PRODUCERS = 1.0
+"""Seconds at least: what breaks every producer at once is not mended by making more of them."""
 
 
 class PublishError(Exception):
@@ -41,21 +51,23 @@ class Producer:
 
     def __init__(self, client_config: dict[str, Any], *, delivery_timeout: float = 30.0, linger_ms: int = 1) -> None:
         self._loop = asyncio.get_running_loop()
-        self._producer = _Producer(
-            {
-                **client_config,
-                "enable.idempotence": True,
-                "linger.ms": linger_ms,
-                "delivery.timeout.ms": int(delivery_timeout * 1000),
-                "request.timeout.ms": int(min(10.0, delivery_timeout) * 1000),
-                "message.max.bytes": 2 * 1024 * 1024,
-                "queue.buffering.max.messages": 20_000,
-                "reconnect.backoff.max.ms": 1000,
-                "partitioner": "murmur2_random",
-                "log_level": 3,
-            }
-        )
+        self._config = {
+            **client_config,
+            "enable.idempotence": True,
+            "linger.ms": linger_ms,
+            "delivery.timeout.ms": int(delivery_timeout * 1000),
+            "request.timeout.ms": int(min(10.0, delivery_timeout) * 1000),
+            "message.max.bytes": 2 * 1024 * 1024,
+            "queue.buffering.max.messages": 20_000,
+            "reconnect.backoff.max.ms": 1000,
+            "partitioner": "murmur2_random",
+            "log_level": 3,
+        }
         self._patience = delivery_timeout + GRACE_SECONDS
+        self._producer, self._made = self._new(), self._loop.time()
+        self._waiting_since: float | None = None
+        """When librdkafka was last heard of any record, good or bad, or the first was sent after it was done with all."""
+        self._last_sent = -A_WHILE
         self._under_way: dict[asyncio.Future[None], float] = {}  # and when each was sent, the oldest first
         self._timer: asyncio.TimerHandle | None = None
 
@@ -64,22 +76,26 @@ class Producer:
         fails."""
         future = done or self._loop.create_future()
         try:
-            self._producer.produce(
-                record.topic,
-                record.value,
-                record.key,
-                record.partition,
-                on_delivery=partial(self._delivered, future, record.topic),
-                headers=record.headers,
-            )
+            self._produce(record, future)
         except BufferError as error:
             raise PublishError("the producer's queue is full: Kafka is not keeping up") from error
         except KafkaException as error:
-            raise PublishError(str(error)) from error
-        self._under_way[future] = self._loop.time()
+            if not (_fatal(error.args[0]) and self._replace(str(error))):
+                raise PublishError(str(error)) from error
+            self._produce(record, future)
+        now = self._loop.time()
+        if self._waiting_since is None or (not self._under_way and now - self._last_sent > A_WHILE):
+            self._waiting_since = now
+        self._under_way[future] = self._last_sent = now
         if self._timer is None:
             self._timer = self._loop.call_later(POLL_SECONDS, self._poll)
         return future
+
+    def silent_seconds(self) -> float:
+        """For how long librdkafka has said nothing, neither good nor bad, of what it is given again and again. It gives up a record
+        by itself in time, so a minute of this means that it is stuck and that a new one was no better."""
+        now, since = self._loop.time(), self._waiting_since
+        return 0.0 if since is None or now - self._last_sent > self._patience + A_WHILE else now - since
 
     async def stop(self, patience: float = 5.0) -> int:
         """Sends what is queued; how many records are left unacknowledged after `patience` seconds."""
@@ -90,8 +106,24 @@ class Producer:
             self._timer.cancel()
         return len(self._under_way)
 
+    def _produce(self, record: Record, future: asyncio.Future[None]) -> None:
+        self._producer.produce(
+            record.topic,
+            record.value,
+            record.key,
+            record.partition,
+            on_delivery=partial(self._delivered, future, record.topic),
+            headers=record.headers,
+        )
+
+    def _new(self) -> _Producer:
+        return _Producer(self._config)
+
     def _poll(self) -> None:
-        self._producer.poll(0)
+        try:
+            self._producer.poll(0)
+        except KafkaException as error:  # of a fatal error
+            self._replace(str(error))
         self._give_up(self._loop.time())
         self._timer = self._loop.call_later(POLL_SECONDS, self._poll) if self._under_way else None
 
@@ -103,18 +135,56 @@ class Producer:
                 break
             del self._under_way[future]
             _fail(future, "Kafka said nothing in time")
+            if self._waiting_since is not None and now - self._waiting_since >= self._patience:
+                self._replace("it says nothing of its records")
 
     def _delivered(self, future: asyncio.Future[None], topic: str, error: KafkaError | None, _: Any) -> None:
         """Called by poll(), so on the loop."""
         if (sent := self._under_way.pop(future, None)) is None:
             return
+        now = self._loop.time()
+        self._waiting_since = now if self._under_way else None
         if error is not None:
             metrics.PUBLISH_ERRORS.labels(topic).inc()
             _fail(future, error.str())
+            if _fatal(error):
+                self._loop.call_soon(self._replace_broken, self._producer)  # not from within its own poll()
             return
-        _seconds(topic).observe(self._loop.time() - sent)
+        _seconds(topic).observe(now - sent)
         if not future.done():
             future.set_result(None)
+
+    def _replace_broken(self, broken: _Producer) -> None:
+        if self._producer is broken:
+            self._replace("a fatal error")
+
+    def _replace(self, why: str) -> bool:
+        """A new producer, unless this one is new itself."""
+        now = self._loop.time()
+        if now - self._made < BETWEEN_PRODUCERS:
+            return False
+        log.error("the Kafka producer is broken: going on with a new one", error=why, under_way=len(self._under_way))
+        try:
+            new = self._new()
+        except KafkaException as error:
+            log.error("no new Kafka producer could be made", error=str(error))
+            return False
+        under_way, self._under_way = self._under_way, {}
+        for future in under_way:
+            _fail(future, f"the producer broke: {why}")
+        old, self._producer, self._made = self._producer, new, now
+        self._loop.run_in_executor(None, _discard, old)
+        return True
+
+
+def _discard(producer: _Producer) -> None:
+    """In a thread: the last reference ends here, and librdkafka's threads are waited for."""
+    with contextlib.suppress(KafkaException):
+        producer.purge()
+
+
+def _fatal(error: Any) -> bool:
+    return isinstance(error, KafkaError) and (error.fatal() or error.code() == KafkaError._FATAL)
 
 
 def _fail(future: asyncio.Future[None], why: str) -> None:

@@ -36,6 +36,7 @@ class Lifecycle:
     grace: float
     ended: Callable[[], None] = lambda: None
     stuck_after: float = STUCK_TIMEOUT
+    producer_silent: Callable[[], float] = lambda: 0.0
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     code: int = 0
     _beat: float = field(default_factory=time.monotonic)
@@ -72,7 +73,7 @@ class Lifecycle:
                 log.error("crashed", error=repr(self.app.crash_reason or start.exception()))
                 self.code = CRASHED
                 return
-            found = symptoms(self.app, self.feeder) if start.done() else {"starting": True}
+            found = symptoms(self.app, self.feeder, self.producer_silent()) if start.done() else {"starting": True}
             since = {name: since.get(name, now) for name, shows in found.items() if shows}
             late = [name for name, at in since.items() if now - at > self.stuck_after]
             if late and await broker_accepts(self.app):

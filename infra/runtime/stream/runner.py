@@ -68,6 +68,8 @@ class StagePorts:
     clock: Clock = field(default_factory=SystemClock)
     max_hold: timedelta = timedelta(hours=24)
     failed_events: FailedEvents | None = None
+    producer_silent: Callable[[], float] = lambda: 0.0
+    """For how many seconds the producer behind `publisher` has said nothing of what it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,10 @@ async def run_stage(spec: StageSpec, ports: StagePorts, surroundings: Surroundin
     ]
     log.info("stage starts", stage=spec.stage.value, consumes=spec.stage.consumes.value, internal_port=server.port)
     await suspects.report()
-    code = await Lifecycle(app, feeder, spec.grace, ended=suspects.close, stuck_after=spec.stuck_after).run()
+    lifecycle = Lifecycle(
+        app, feeder, spec.grace, suspects.close, stuck_after=spec.stuck_after, producer_silent=ports.producer_silent
+    )
+    code = await lifecycle.run()
     for task in background:
         task.cancel()
     with contextlib.suppress(Exception):

@@ -13,8 +13,9 @@ from infra.runtime.stream.feeder import Feeder
 SILENCE = 5.0
 
 
-def symptoms(app: StreamApp, feeder: Feeder) -> dict[str, bool]:
-    """Each symptom by name and whether it shows now; one that shows for a minute on end is worth a restart."""
+def symptoms(app: StreamApp, feeder: Feeder, producer_silent: float = 0.0) -> dict[str, bool]:
+    """Each symptom by name and whether it shows now; one that shows for a minute on end is worth a restart. `producer_silent`: for
+    how many seconds the producer has said nothing of what it was given."""
     consumer: Any = app.consumer
     coordinator = consumer._thread._ensure_consumer()._coordinator
     states = [s for tp in consumer.assignment() if tp not in feeder.full and (s := consumer.fetch_state(tp))]
@@ -24,6 +25,7 @@ def symptoms(app: StreamApp, feeder: Feeder) -> dict[str, bool]:
         "not in the group": coordinator.coordinator_id is None or coordinator.generation < 0,
         "not fetching": behind and time.monotonic() - consumer.last_read > SILENCE,
         "commit pending": consumer._commit_fut is not None,
+        "producer silent": producer_silent > SILENCE,
         "a lane is stuck": feeder.lanes.stuck_since() is not None,
     }
 

@@ -1,7 +1,7 @@
 """A stage for tests, run as a process of its own: echoes tickets from `tickets.received` to `tickets.enriched`.
 
 What a ticket's subject says is done: `echo`, `raise`, `slow SECONDS`, `die`, `block` (the whole process), or, until the file
-`release` is there, `hold` (the ticket) or `hold lane`. Partition n is tenant tn's; its cap stands in the file `cap`, if there is one.
+`release` is there, `hold` (the ticket) or `hold lane`. Partition n is tenant tn's; the file `cap`, if any, has its cap.
 Every call is noted in the file `calls` as `pid event-id started|finished`.
 """
 

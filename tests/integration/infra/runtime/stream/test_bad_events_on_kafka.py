@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from infra.runtime.stream.lifecycle import STUCK
+from infra.runtime.stream.ports import HeldEvent
 from schemas.events import DeadLetter
 from schemas.topics import Topic
 from schemas.wire_format import Codec
+from tests.integration.infra.runtime.stream.echo_stage import FolderHolds
 from tests.integration.infra.runtime.stream.outputs import all_committed, all_out
-from tests.integration.infra.runtime.stream.stage_world import StageWorld, Worker, until
+from tests.integration.infra.runtime.stream.stage_world import StageWorld, until
 
 MOST_DEATHS = 6
 
@@ -30,15 +32,15 @@ async def letters(world: StageWorld) -> list[DeadLetter]:
     return [Codec().decode(record.value or b"", Topic.DEAD_LETTERS) for record in await world.seen(Topic.DEAD_LETTERS)]
 
 
-async def restarted_until(world: StageWorld, done: asyncio.Task[object], **options: float) -> list[int]:
+async def restarted_until(world: StageWorld, done: asyncio.Task[object], options: Mapping[str, float]) -> list[int]:
     """A worker, started again whenever it dies, as a supervisor does; the exit codes of the dead."""
     codes: list[int] = []
-    worker = world.start(**options)
+    worker = world.start(options=options)
     while not done.done():
         if worker.process.poll() is not None:
             codes.append(worker.process.returncode)
             assert len(codes) <= MOST_DEATHS, f"it dies again and again: {codes}"
-            worker = world.start(**options)
+            worker = world.start(options=options)
         await asyncio.sleep(0.05)
     await done
     return codes
@@ -62,7 +64,7 @@ async def test_an_event_that_kills_its_worker_does_so_three_times_and_no_more(wo
         return await until(letter, "the dead letter")  # type: ignore[no-any-return]
 
     ending = asyncio.create_task(everything())
-    codes = await restarted_until(world, ending, session=2)
+    codes = await restarted_until(world, ending, {"session": 2})
     (found,) = ending.result()
 
     assert codes == [-signal.SIGSEGV] * 3
@@ -76,48 +78,31 @@ async def test_an_event_that_kills_its_worker_does_so_three_times_and_no_more(wo
     await until(rows_gone, "no row is left of those who were only there")
 
 
-async def test_kills_from_outside_count_nothing_against_what_ends_well(world: StageWorld) -> None:
-    """Five kills in a row, among other events each time: nothing is set aside."""
-    fed = [i for p in range(4) for i in await world.feed(p, ["slow 0.25"] * 25, "work")]
-    for kill in range(4):
-        worker = world.start(session=1.5)
-        await world.works(worker, 10 if kill else 5)
-        worker.process.kill()
-        await worker.ended(5)
-    world.start(session=1.5)
-    await all_out(world, fed)
-    assert not await letters(world)
-
-
-async def test_an_event_that_blocks_the_loop_is_found_out_and_set_aside(world: StageWorld) -> None:
+async def test_an_event_that_blocks_the_loop_ends_the_worker_and_is_suspected(world: StageWorld) -> None:
     (blocker,) = await world.feed(0, ["block"], "blocker")
-    others = await world.feed(1, ["echo"] * 20, "others")
+    first = world.start(options={"stuck_after": 2.5})
+    assert await first.ended(30) == STUCK
+    assert started(world, blocker) == 1
+    world.start()
 
-    async def letter() -> list[DeadLetter]:
-        return await letters(world)
+    async def rows() -> list[HeldEvent]:
+        return list(await FolderHolds(world.folder / "holds").load("t0", "enrich"))
 
-    ending = asyncio.create_task(until(letter, "the dead letter", 60))
-    codes = await restarted_until(world, ending, session=2, stuck_after=2.5)
-    (found,) = ending.result()
-    assert codes == [STUCK] * 3
-    assert (found.reason, found.original_event_id) == ("crashes_worker", blocker)
-    await all_out(world, others)
-
-
-async def all_lanes_held(world: StageWorld, worker: Worker) -> None:
-    async def held() -> bool:
-        return await worker.metric("events_held") >= 4 and await worker.metric("events_in_flight") == 0
-
-    await until(held, "every lane is held")
+    (row,) = await until(rows, "the row that the next worker writes")
+    assert (row.event_id, row.deaths, row.reason) == (blocker, 1, "crashes_worker")
 
 
 async def test_held_is_not_stuck(world: StageWorld) -> None:
-    """Every lane is held four times as long as the watchdog waits, two of them whole, with windows full behind the heads."""
-    worker = await world.start(stuck_after=2.5).ready()
+    """Every lane is held three times as long as the watchdog waits, two of them whole, with windows full behind the heads."""
+    worker = await world.start(options={"stuck_after": 2}).ready()
     fed = [i for p in (0, 1) for i in await world.feed(p, ["hold lane", *["echo"] * 150], "lane")]
     fed += [i for p in (2, 3) for i in await world.feed(p, ["hold"] * 151, "ticket")]
-    await all_lanes_held(world, worker)
-    await asyncio.sleep(10)  # the time itself is what is tested
+
+    async def held() -> bool:
+        return await worker.metric("events_held") >= 100
+
+    await until(held, "windows full of held events")
+    await asyncio.sleep(6)  # the time itself is what is tested
     assert worker.process.poll() is None
     (world.folder / "release").touch()
     found = await all_out(world, fed)

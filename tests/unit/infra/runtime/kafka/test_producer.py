@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from infra.runtime.kafka import producer as producer_module
 from infra.runtime.kafka.producer import Producer, PublishError, Record
 
 RECORD = Record("tickets.received", 0, b"msp-acme-corp", b"value", [])
@@ -19,6 +20,8 @@ class Silent:
 
     def poll(self, _: float) -> int:
         return 0
+
+    def purge(self) -> None: ...
 
 
 async def test_without_a_broker_who_waits_hears_of_it_in_time() -> None:
@@ -44,3 +47,27 @@ async def test_a_full_queue_is_an_error_at_once() -> None:
         producer.send(large)
     with pytest.raises(PublishError):
         await first
+
+
+async def test_a_silent_library_is_replaced_by_one_that_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(producer_module, "BETWEEN_PRODUCERS", 0.0)
+    producer = Producer(NOWHERE, delivery_timeout=0.1)
+    producer._producer = Silent()  # type: ignore[assignment]
+    with pytest.raises(PublishError, match="in time"):
+        await producer.send(RECORD)
+    assert not isinstance(producer._producer, Silent)
+
+
+async def test_silence_is_counted_over_producers_and_ends_with_the_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = Producer(NOWHERE, delivery_timeout=0.1)
+    monkeypatch.setattr(producer, "_new", Silent)
+    monkeypatch.setattr(producer_module, "BETWEEN_PRODUCERS", 0.0)
+    producer._producer = Silent()  # type: ignore[assignment]
+    for _ in range(2):
+        with pytest.raises(PublishError):
+            await producer.send(RECORD)
+    assert producer.silent_seconds() > 2.0
+    future = producer.send(RECORD)
+    producer._delivered(future, RECORD.topic, None, None)
+    assert producer.silent_seconds() == 0.0
+    assert await producer.stop(0.0) == 0
