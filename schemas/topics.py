@@ -97,5 +97,6 @@ SIGNED_BY: dict[str, tuple[Topic, ...]] = {
     "synthesize": (Topic.ENHANCEMENTS_SYNTHESIZED, Topic.DEAD_LETTERS),
     "deliver": (Topic.ENHANCEMENTS_DELIVERED, Topic.DEAD_LETTERS),
     "feedback_aggregate": (Topic.FEEDBACK_AGGREGATED, Topic.DEAD_LETTERS),
+    "reconcile": (Topic.TICKETS_RECEIVED,),
 }
 """The topics for which a service's signing key is valid; a signature by any other service's key is refused."""

@@ -31,7 +31,7 @@ class ServiceDeskTickets:
         request = result.fields.get("request")
         if not isinstance(request, dict):
             return Refused(Reason.DESK_UNAVAILABLE, "the desk's answer holds no request")
-        return Gone() if _in_bin(request) else _view(ticket.ticket_id, request)
+        return view_of(ticket.ticket_id, request)
 
 
 async def check_access(client: DeskClient, account: DeskAccount) -> Refused | None:
@@ -40,6 +40,11 @@ async def check_access(client: DeskClient, account: DeskAccount) -> Refused | No
         account, Operation("GET", "/requests", {"list_info": {"row_count": 1, "start_index": 1}})
     )
     return result if isinstance(result, Refused) else None
+
+
+def view_of(ticket_id: str, request: Mapping[str, Any]) -> TicketView | Gone:
+    """What a desk's request object says of the ticket's state."""
+    return Gone() if _in_bin(request) else _view(ticket_id, request)
 
 
 def _in_bin(request: Mapping[str, Any]) -> bool:

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "knowledge": ("knowledge", "import knowledge articles"),
     "inventory": ("inventory", "import network inventory"),
     "history": ("history", "import solved tickets"),
+    "reconcile": ("reconcile", "feed in the tickets whose webhook never arrived"),
     "dead-letters": ("dead_letters", "what could not be handled, and why"),
     "tail": ("tail", "follow the notes as they are delivered"),
     "bench": ("bench", "measure, and say compared with what"),

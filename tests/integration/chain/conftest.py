@@ -65,6 +65,8 @@ async def chain_environment(kafka: str, postgres: Database, model_server: ModelS
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
         "DATABASE_URL": on_chain_database(postgres.dsn),
         "TICKETSTREAM_TOPIC_PREFIX": PREFIX,
+        "TICKETSTREAM_RECONCILE_INTERVAL_SECONDS": "86400",  # tests make tickets of which no webhook tells
+        "TICKETSTREAM_RECONCILE_GRACE_SECONDS": "0",
         "OPENROUTER_API_KEY": MODEL_KEY,
         "TICKETSTREAM_MODEL_API_BASE": model_server.base_url,
         "TICKETSTREAM_GATHER_EDITS_SECONDS": "2",

@@ -12,7 +12,7 @@ import orjson
 from infra.ops.local.stack.database import OPERATOR, service_dsns
 from infra.ops.local.stack.lock import is_locked
 from infra.ops.local.stack.secrets import LocalSecrets
-from infra.ops.local.stack.services import ALL_RINGS
+from infra.ops.local.stack.services import ALL_RINGS, RECONCILE
 
 FILE = "endpoints.json"
 
@@ -65,3 +65,13 @@ def operator_environment(state_dir: Path, environment: Mapping[str, str]) -> dic
     found |= {"DATABASE_URL_OPERATOR": service_dsns(endpoints.postgres or "", secrets, environment)[OPERATOR]}
     found |= {"TICKETSTREAM_PUBLIC_URL": endpoints.ingest or "", "TICKETSTREAM_LOCAL": "1"}
     return {name: value for name, value in found.items() if value and not environment.get(name)}
+
+
+def reconcile_environment(state_dir: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """What reconciling by hand needs beyond `operator_environment`: the role and the signing key of the stack's own process."""
+    endpoints, secrets = read_endpoints(state_dir), LocalSecrets(state_dir / "secrets")
+    found = {
+        "DATABASE_URL_RECONCILE": service_dsns(endpoints.postgres or "", secrets, environment)[RECONCILE],
+        "TICKETSTREAM_SIGNING_KEY_FILE": str(secrets.signing_key_file(RECONCILE)),
+    }
+    return {name: value for name, value in found.items() if not environment.get(name)}

@@ -14,9 +14,11 @@ from schemas.topics import SIGNED_BY, Stage
 
 SIMULATOR = "servicedesk"
 INGEST = "ingest"
+RECONCILE = "reconcile"
 RINGS: Mapping[str, tuple[str, ...]] = {
     INGEST: ("webhook_keys", "link_keys"),
     Stage.DELIVER.value: ("credential_keys", "link_keys"),
+    RECONCILE: ("credential_keys",),
 }
 ALL_RINGS = ("webhook_keys", "credential_keys", "link_keys")
 MODEL_SECRETS = ("OPENROUTER_API_KEY",)
@@ -67,7 +69,8 @@ def service_groups(site: Site) -> list[list[ServiceSpec]]:
     """The services in their order of starting; the services of a group start together. Stopped from the last group on, the edge
     first."""
     stages = [_process(site, stage.value, "-m", f"processors.{stage.value}") for stage in Stage]
-    return [[_simulator(site)], stages, [_process(site, INGEST, "-m", "ingest")]]
+    reconcile = _process(site, RECONCILE, "-m", "infra.ops.reconcile")
+    return [[_simulator(site)], [*stages, reconcile], [_process(site, INGEST, "-m", "ingest")]]
 
 
 def environment(site: Site, service: str) -> dict[str, str]:

@@ -1,0 +1,96 @@
+"""Runs reconcile on its timer: `python -m infra.ops.reconcile`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from random import Random
+
+from infra.ops.reconcile.rounds import every
+from infra.ops.reconcile.settings import ReconcileSettings
+from infra.ops.reconcile.site import SERVICE, Site, open_site
+from infra.runtime.kafka.client_settings import KafkaClient, load_kafka
+from infra.runtime.kafka.schema_registry import SchemaRegistryError
+from infra.runtime.kafka.topics import TopicsError
+from infra.runtime.keys.signing import SigningKeyError
+from infra.runtime.postgres.pool import Pool, open_pool_when_ready
+from infra.runtime.settings import MISCONFIGURED, load
+from infra.runtime.telemetry import logs
+from infra.runtime.telemetry.internal_server import CheckResult, InternalServer
+from infra.runtime.telemetry.ports_file import write_ports
+
+POOL_SIZE = 4
+CLOSE_SECONDS = 2.0
+OLDEST_VIEW_SECONDS = 30.0
+
+log = logs.get_logger(__name__)
+
+
+def main() -> int:
+    """0 after SIGTERM or SIGINT, 1 when it can't go on, 2 when a setting is wrong."""
+    settings, kafka = load(ReconcileSettings), KafkaClient(load_kafka())
+    logs.configure(SERVICE, settings.log_level)
+    try:
+        asyncio.run(_until_told(settings, kafka))
+    except SigningKeyError as error:
+        log.error("Not started", error=f"TICKETSTREAM_SIGNING_KEY_FILE: {error}")
+        return MISCONFIGURED
+    except (TopicsError, SchemaRegistryError, OSError) as error:
+        log.error("Not started", error=str(error))
+        return 1
+    return 0
+
+
+async def _until_told(settings: ReconcileSettings, kafka: KafkaClient) -> None:
+    """Told to stop, a run gives up the call that is under way; what it did until then is kept."""
+    serving, stop = asyncio.create_task(_serve(settings, kafka)), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not serving.done():
+        log.info("Stopping")
+        serving.cancel()
+    try:
+        await serving
+    except asyncio.CancelledError:
+        return
+
+
+async def _serve(settings: ReconcileSettings, kafka: KafkaClient) -> None:
+    pool = await open_pool_when_ready(settings.database_url.get_secret_value(), service=SERVICE, size=POOL_SIZE)
+    try:
+        async with open_site(settings, kafka.librdkafka(), pool) as site:
+            await _on_a_timer(settings, site)
+    finally:
+        await _close(pool)
+
+
+async def _on_a_timer(settings: ReconcileSettings, site: Site) -> None:
+    async def database() -> CheckResult:
+        fresh = site.tenants.loaded and site.tenants.age_seconds < OLDEST_VIEW_SECONDS
+        detail = "" if fresh else f"PostgreSQL hasn't answered for {OLDEST_VIEW_SECONDS:.0f} s"
+        return CheckResult(fresh, detail, required=not site.tenants.loaded)
+
+    internal = InternalServer(checks={"database": database})
+    await internal.start(settings.internal_host, settings.internal_port)
+    write_ports(settings.ports_file, internal=internal.port)
+    log.info("Listening", internal=internal.port, interval=settings.reconcile_interval_seconds)
+    try:
+        await every(settings.reconcile_interval_seconds, site.round, random=Random(), sleep=asyncio.sleep)
+    finally:
+        await internal.stop()
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
