@@ -1,11 +1,16 @@
-"""A desk in memory. It keeps the contract of NoteSink and TicketReader, and misbehaves on demand as desks do."""
+"""Desks in memory. They keep the contracts of NoteSink, TicketReader and TicketListing, and misbehave on demand as desks do."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 from schemas.reasons import Reason
+from schemas.times import to_milliseconds
+from sinks.servicedesk.listing import PAGE_ROWS, Cursor, ListedTicket, Page
 from sinks.servicedesk.types import Gone, Note, NotFound, Posted, Refused, TicketRef, TicketView, Unknown
 
 Trouble = Refused | Unknown
@@ -80,3 +85,45 @@ class FakeDesk:
     def _trouble(self) -> Refused | None:
         trouble = self.troubles.popleft() if self.troubles else None
         return Refused(Reason.DESK_UNAVAILABLE, trouble.detail) if isinstance(trouble, Unknown) else trouble
+
+
+class FakeListing:
+    """TicketListing. `troubles` meets the next calls, one each; None lets a call pass."""
+
+    def __init__(self) -> None:
+        self.requests: dict[TicketRef, dict[str, Any]] = {}
+        self.troubles: deque[Refused | None] = deque()
+        self.calls = 0
+        self._created: dict[TicketRef, datetime] = {}
+
+    def add(self, ticket: TicketRef, created_at: datetime, **fields: Any) -> None:
+        """Fields as the desk's API has them."""
+        self._created[ticket] = created_at
+        created = {"value": str(to_milliseconds(created_at))}
+        self.requests[ticket] = {"id": ticket.ticket_id, "subject": "Printer", "created_time": created} | fields
+
+    def delete(self, ticket: TicketRef) -> None:
+        self.requests.pop(ticket, None)
+
+    async def page(self, tenant_id: str, cursor: Cursor) -> Page | Refused:
+        if trouble := self._trouble():
+            return trouble
+        fitting = [t for t in self.requests if t.tenant_id == tenant_id and self._created[t] >= cursor.since]
+        fitting.sort(key=lambda ticket: self._created[ticket])
+        shown = fitting[cursor.skip : cursor.skip + PAGE_ROWS]
+        following: Cursor | None = None
+        if len(fitting) > cursor.skip + PAGE_ROWS:
+            newest = self._created[shown[-1]]
+            following = Cursor(newest) if newest > cursor.since else Cursor(cursor.since, cursor.skip + PAGE_ROWS)
+        return Page(tuple(self._row(ticket) for ticket in shown), following)
+
+    async def request(self, ticket: TicketRef) -> Mapping[str, Any] | Gone | Refused:
+        return self._trouble() or self.requests.get(ticket) or Gone()
+
+    def _row(self, ticket: TicketRef) -> ListedTicket:
+        status = str(self.requests[ticket].get("status", "Open"))
+        return ListedTicket(ticket.ticket_id, self._created[ticket], closed=status.lower() in ("closed", "resolved"))
+
+    def _trouble(self) -> Refused | None:
+        self.calls += 1
+        return self.troubles.popleft() if self.troubles else None
