@@ -69,6 +69,8 @@ class TenantRun:
     _fed: list[str] = field(default_factory=list)
     _problems: list[Problem] = field(default_factory=list)
     _calls: int = 0
+    _beyond: int = 0
+    """Tickets that no run before this one listed: counting those of the overlap, a run might never get beyond it."""
     _enrich_is_up_to_date: bool = False
     _newest: datetime | None = None
     _left: datetime | None = None
@@ -110,7 +112,7 @@ class TenantRun:
                 self._fail(Problem(what, reason="unreadable"), page.unreadable)
             await self._deal_with(fresh)
             cursor = page.next
-            if cursor is not None and len(seen) >= self.limits.tickets:
+            if cursor is not None and self._beyond >= self.limits.tickets:
                 raise _Stop(Result.MORE)
 
     async def _page(self, cursor: Cursor) -> Page:
@@ -130,6 +132,7 @@ class TenantRun:
                 self._left = self._left or ticket.created_at
                 raise
             self._counts["listed"] += 1
+            self._beyond += ticket.created_at > self.window.since
             self._newest = ticket.created_at
 
     async def _judge(self, ticket: ListedTicket, arrived: frozenset[str]) -> None:

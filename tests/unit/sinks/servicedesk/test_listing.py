@@ -80,7 +80,9 @@ async def test_an_answer_without_a_list_is_refused(requests: object) -> None:
 
 
 async def test_a_page_of_rows_nobody_can_read_is_passed_over() -> None:
-    page = await page_of({"requests": [{"id": 1}, "row", row("..", 1), row(True, 1)], "list_info": {"has_more_rows": True}})
+    page = await page_of(
+        {"requests": [{"id": 1}, "row", row("..", 1), row(True, 1)], "list_info": {"has_more_rows": True}}
+    )
     assert page == Page((), Cursor(SINCE, 4), unreadable=4)
 
 
