@@ -98,5 +98,11 @@ SIGNED_BY: dict[str, tuple[Topic, ...]] = {
     "deliver": (Topic.ENHANCEMENTS_DELIVERED, Topic.DEAD_LETTERS),
     "feedback_aggregate": (Topic.FEEDBACK_AGGREGATED, Topic.DEAD_LETTERS),
     "reconcile": (Topic.TICKETS_RECEIVED,),
+    "replay": (
+        Topic.TICKETS_RECEIVED,
+        Topic.TICKETS_ENRICHED,
+        Topic.ENHANCEMENTS_SYNTHESIZED,
+        Topic.FEEDBACK_SUBMITTED,
+    ),
 }
 """The topics for which a service's signing key is valid; a signature by any other service's key is refused."""

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "inventory": ("inventory", "import network inventory"),
     "history": ("history", "import solved tickets"),
     "reconcile": ("reconcile", "feed in the tickets whose webhook never arrived"),
+    "replay": ("replay", "run tickets of a time window again"),
     "dead-letters": ("dead_letters", "what could not be handled, and why"),
     "tail": ("tail", "follow the notes as they are delivered"),
     "bench": ("bench", "measure, and say compared with what"),

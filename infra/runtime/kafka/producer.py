@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -26,6 +27,9 @@ from infra.runtime.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 _seconds = cache(metrics.PUBLISH_SECONDS.labels)  # looking the child up costs as much as observing
+
+Written = Callable[[str, int, int], None]
+"""Told topic, partition and offset of each record that every in-sync replica has, before its future is done."""
 
 POLL_SECONDS = 0.002
 GRACE_SECONDS = 1.0
@@ -49,7 +53,15 @@ class Record(NamedTuple):
 class Producer:
     """Must be made on the event loop that it serves. `send` resolves when every in-sync replica has the record."""
 
-    def __init__(self, client_config: dict[str, Any], *, delivery_timeout: float = 30.0, linger_ms: int = 1) -> None:
+    def __init__(
+        self,
+        client_config: dict[str, Any],
+        *,
+        delivery_timeout: float = 30.0,
+        linger_ms: int = 1,
+        on_written: Written | None = None,
+    ) -> None:
+        self._on_written = on_written
         self._loop = asyncio.get_running_loop()
         self._config = {
             **client_config,
@@ -138,7 +150,7 @@ class Producer:
             if self._waiting_since is not None and now - self._waiting_since >= self._patience:
                 self._replace("it says nothing of its records")
 
-    def _delivered(self, future: asyncio.Future[None], topic: str, error: KafkaError | None, _: Any) -> None:
+    def _delivered(self, future: asyncio.Future[None], topic: str, error: KafkaError | None, message: Any) -> None:
         """Called by poll(), so on the loop."""
         if (sent := self._under_way.pop(future, None)) is None:
             return
@@ -150,6 +162,8 @@ class Producer:
             if _fatal(error):
                 self._loop.call_soon(self._replace_broken, self._producer)  # not from within its own poll()
             return
+        if self._on_written is not None:
+            self._on_written(topic, message.partition(), message.offset())
         _seconds(topic).observe(now - sent)
         if not future.done():
             future.set_result(None)

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from infra.ops.cli.failure import Failure
+from infra.ops.cli.commands.replay import STAGES, Rate
+from infra.ops.cli.failure import WrongUse
+from infra.ops.cli.moment import Moment
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
 if TYPE_CHECKING:
-    from infra.ops.cli.kafka_reader import Found, TopicReader
+    from infra.ops.replay.letters import LetterFilter
 
-READ_SECONDS = 60.0
+F = TypeVar("F", bound=Callable[..., Any])
+_FILTERS = (
+    click.option("--tenant", help="Only this tenant; letters whose tenant isn't proven have none."),
+    click.option("--reason", help="Only this reason, as `list` shows it."),
+    click.option("--stage", type=click.Choice(STAGES), help="Only what this stage could not handle."),
+    click.option("--ticket", metavar="ID", help="Only this ticket."),
+    click.option("--since", type=Moment(), help="Last failed from then on: 2026-01-31T09:00:00Z, or 2h, 3d ago."),
+    click.option("--until", type=Moment(), help="Last failed before then."),
+)
+
+
+def filters(command: F) -> F:
+    """The options that say which letters are meant."""
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
 
 
 @click.group(name="dead-letters")
@@ -22,73 +41,137 @@ def dead_letters() -> None:
 
 
 @dead_letters.command("list", cls=JsonCommand)
-@click.option("--tenant", help="Only this tenant; letters whose tenant isn't proven have none.")
-@click.option("--reason", help="Only this reason.")
+@filters
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="The newest so many.")
 @json_option
-def list_(tenant: str | None, reason: str | None, limit: int, json_to: JsonTo) -> int:
+def list_(limit: int, json_to: JsonTo, **given: Any) -> int:
     """The newest dead letters, oldest of them first."""
-    from infra.ops.cli.kafka_reader import TopicReader, client_config
     from infra.ops.cli.surroundings import Surroundings
-    from schemas.topics import Topic
+    from infra.ops.replay.letter_room import newest
 
-    around, output = Surroundings.find(), Output(json_to)
-    around.need("KAFKA_BOOTSTRAP_SERVERS")
-    with TopicReader(client_config(dict(around.variables)), Topic.DEAD_LETTERS, prefix=around.topic_prefix) as reader:
-        found = [
-            one
-            for one in read_all(reader)
-            if (not tenant or one.event.tenant_id == tenant) and (not reason or one.event.reason == reason)
-        ]
-    if tenant and not found:  # only then: letters may outlive their tenant
+    around, output, wanted = Surroundings.find(), Output(json_to), _filter(given)
+    rows = newest(around, wanted, limit)
+    if wanted.tenant_id and not rows:  # only then: letters may outlive their tenant
         from infra.ops.cli.tenancy import refuse_unknown_when_reachable
 
-        refuse_unknown_when_reachable(around, tenant)
-    letters = [as_row(one) for one in sorted(found, key=lambda one: one.at)[-limit:]]
+        refuse_unknown_when_reachable(around, wanted.tenant_id)
 
     def show() -> None:
-        if not letters:
+        if not rows:
             output.say("No dead letters.")
             return
-        columns = ("at", "tenant", "ticket", "stage", "reason", "error", "topic", "offset")
-        names = ("at", "tenant_id", "ticket_id", "stage", "reason", "error", "topic", "offset")
-        output.table(columns, [[str(letter[name])[:200] for name in names] for letter in letters])
+        columns = ("letter", "at", "tenant", "ticket", "stage", "reason", "error")
+        names = ("letter", "at", "tenant_id", "ticket_id", "stage", "reason", "error")
+        output.table(columns, [[str(row[name])[:200] for name in names] for row in rows])
+        output.say("All of one: ticketstream dead-letters show LETTER")
 
-    output.result({"dead_letters": letters}, show)
+    output.result({"dead_letters": rows}, show)
     return 0
 
 
-def read_all(reader: TopicReader) -> list[Found]:
-    """Every dead letter that Kafka holds now. Raises Failure if reading them takes more than a minute."""
-    ends = {number: end for number, (first, end) in reader.ends(reader.partitions()).items() if end > first}
-    if not ends:
-        return []
-    reader.start(dict.fromkeys(ends, -1))
-    deadline, found = time.monotonic() + READ_SECONDS, list[Any]()
-    for one in reader.follow(lambda: not ends or time.monotonic() > deadline):
-        if one.event is not None:
-            found.append(one)
-        if one.offset + 1 >= ends.get(one.partition, 0):
-            ends.pop(one.partition, None)
-    if ends:
-        raise Failure(f"reading dead letters took more than {READ_SECONDS:.0f} s", "try again when Kafka is less busy")
-    return found
+@dead_letters.command("show", cls=JsonCommand)
+@click.argument("letter")
+@click.option(
+    "--raw", type=click.Path(dir_okay=False, path_type=Path), help="Write the original bytes to this new file."
+)
+@click.option("--why", default="", help="Why you look at it, for the audit log.")
+@json_option
+def show(letter: str, raw: Path | None, why: str, json_to: JsonTo) -> int:
+    """All of one dead letter: what failed and how, the original event with its headers, and whether it was replayed.
+
+    LETTER is TOPIC:PARTITION:OFFSET or PARTITION:OFFSET of the letter, as `list` shows it, or its event id or the original's. It
+    may hold a ticket's text: looking is noted down in the audit log.
+    """
+    from infra.ops.cli.surroundings import Surroundings
+    from infra.ops.replay.letter_room import look
+
+    if raw is not None and raw.exists():
+        raise WrongUse(f"{raw} exists", "give a new file")
+    output = Output(json_to)
+    shown, original = look(Surroundings.find(), letter, why)
+    if raw is not None:
+        _write(raw, original)
+        shown["raw_file"] = str(raw)
+    output.result(shown, lambda: _show(output, shown))
+    return 0
 
 
-def as_row(found: Found) -> dict[str, Any]:
-    """`topic`, `partition` and `offset` are those of the record that could not be handled."""
-    letter = found.event
-    return {
-        "at": letter.last_failed_at.isoformat().replace("+00:00", "Z"),
-        "tenant_id": letter.tenant_id,
-        "ticket_id": letter.ticket_id,
-        "stage": letter.stage,
-        "reason": letter.reason,
-        "error": letter.error,
-        "trace_id": letter.trace_id,
-        "topic": letter.original_topic,
-        "partition": letter.original_partition,
-        "offset": letter.original_offset,
-        "attempts": letter.attempts,
-        "letter_offset": found.offset,
-    }
+@dead_letters.command("replay", cls=JsonCommand)
+@filters
+@click.option("--letter", help="Only this one: PARTITION:OFFSET as `list` shows it, or its event id.")
+@click.option("--again", is_flag=True, help="Also letters that were replayed before.")
+@click.option("--why", default="", help="Why, for the audit log.")
+@click.option(
+    "--rate", type=Rate(), default="10/s", show_default=True, help="Events a second for each tenant and stage."
+)
+@click.option("--yes", is_flag=True, help="Do it. Without, it is only shown what would be done.")
+@json_option
+def replay(again: bool, why: str, rate: float, yes: bool, letter: str | None, json_to: JsonTo, **given: Any) -> int:
+    """Let the stages handle dead letters again, once what was wrong is mended. Shows first what it would do.
+
+    A letter that nobody proved to be ours is never replayed; one that was replayed already isn't without --again. Stopped or
+    killed, it is simply started again.
+    """
+    from infra.ops.cli.surroundings import Surroundings
+    from infra.ops.replay.letter_room import LettersAsked, replay_letters
+
+    asked = LettersAsked(_filter(given), letter, again, why, rate)
+    return replay_letters(Surroundings.find(), Output(json_to), asked, do=yes)
+
+
+def _filter(given: dict[str, Any]) -> LetterFilter:
+    from infra.ops.replay.letters import LetterFilter
+    from schemas.reasons import Reason
+
+    if given["since"] and given["until"] and given["since"] >= given["until"]:
+        raise WrongUse("--since is not before --until", "exchange them")
+    if given["reason"] is not None and given["reason"] not in {reason.value for reason in Reason}:
+        raise WrongUse(f"there is no reason {given['reason']!r}", "see the reasons in: ticketstream dead-letters list")
+    return LetterFilter(
+        given["tenant"], given["reason"], given["stage"], given["ticket"], given["since"], given["until"]
+    )
+
+
+def _write(raw: Path, original: bytes | None) -> None:
+    """Readable by its owner only: it holds a ticket."""
+    if original is None:
+        raise WrongUse("--raw: the letter doesn't hold the original, which was too large", "leave out --raw")
+    with os.fdopen(os.open(raw, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(original)
+
+
+def _show(output: Output, shown: dict[str, Any]) -> None:
+    import json
+
+    for name in (
+        "letter",
+        "event_id",
+        "stage",
+        "reason",
+        "tenant_id",
+        "ticket_id",
+        "trace_id",
+        "attempts",
+        "first_at",
+        "at",
+    ):
+        output.say(f"{name.replace('_', ' '):<14}{shown[name]}")
+    output.say(f"{'original':<14}{shown['topic']}:{shown['partition']}:{shown['offset']}, {shown['bytes']} bytes")
+    output.say(f"{'replayed':<14}{_state(shown['replayed'])}")
+    output.say(f"{'error':<14}{str(shown['error']).replace(chr(10), chr(10) + ' ' * 14)}")
+    output.say("headers")
+    for header in shown["headers"]:
+        output.say(f"    {header['name']}: {header['value']}")
+    output.say("event")
+    told = json.dumps(shown["event"], ensure_ascii=False, indent=2) if shown["event"] else shown["event_error"]
+    output.say("    " + told.replace("\n", "\n    "))
+    if "raw_file" in shown:
+        output.say(f"The original bytes are in {shown['raw_file']}.")
+
+
+def _state(replayed: dict[str, Any] | None) -> str:
+    if replayed is None:
+        return "no"
+    if replayed["at"] is None:
+        return f"begun by {replayed['who']} in run {replayed['run_id']}, not seen to its end: replay it again"
+    return f"{replayed['at']} by {replayed['who']} in run {replayed['run_id']}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from infra.runtime.keys.directory import ServiceKey
     from infra.runtime.keys.signing import SigningKey
 
-SERVICES = ("ingest", "enrich", "synthesize", "deliver", "feedback_aggregate", "reconcile")
+SERVICES = ("ingest", "enrich", "synthesize", "deliver", "feedback_aggregate", "reconcile", "replay")
 _OUT = click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -127,13 +127,17 @@ def _create(service: str, out: Path, output: Output, *, rotate: bool) -> int:
 
 def _tell(output: Output, made: SigningKey, published: ServiceKey, out: Path) -> None:
     output.say(f"{made.key_id}: the private key is in {out}, the public key is published.")
+    whose = f"TICKETSTREAM_SIGNING_KEY_FILE of {made.service}"
+    restart = f" and restart {made.service}"
+    if made.service == "replay":  # the command line: no process of its own
+        whose, restart = "TICKETSTREAM_REPLAY_SIGNING_KEY_FILE", ""
     if published.not_before > datetime.now(UTC):
         output.say(
-            f"It may sign from {published.not_before:%H:%M:%S} UTC on. Then point TICKETSTREAM_SIGNING_KEY_FILE of {made.service} "
-            "at it and restart that service; the old key stays published for what it signed."
+            f"It may sign from {published.not_before:%H:%M:%S} UTC on. Then point {whose} at it{restart}; the old key stays "
+            "published for what it signed."
         )
     else:
-        output.say(f"Point TICKETSTREAM_SIGNING_KEY_FILE of {made.service} at it.")
+        output.say(f"Point {whose} at it.")
 
 
 def _with_keys(work: Any) -> Any:

@@ -63,6 +63,7 @@ def operator_environment(state_dir: Path, environment: Mapping[str, str]) -> dic
     found = {f"TICKETSTREAM_{name.upper()}": secrets.key_ring(name) for name in ALL_RINGS}
     found |= {"KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka or "", "DATABASE_URL": endpoints.postgres or ""}
     found |= {"DATABASE_URL_OPERATOR": service_dsns(endpoints.postgres or "", secrets, environment)[OPERATOR]}
+    found |= {"TICKETSTREAM_REPLAY_SIGNING_KEY_FILE": str(secrets.signing_key_file("replay"))}
     found |= {"TICKETSTREAM_PUBLIC_URL": endpoints.ingest or "", "TICKETSTREAM_LOCAL": "1"}
     return {name: value for name, value in found.items() if value and not environment.get(name)}
 
