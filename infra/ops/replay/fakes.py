@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from infra.ops.replay.ports import Reached
@@ -14,6 +14,7 @@ from infra.runtime.stream.record import RawRecord
 from schemas.topics import Stage, Topic
 from sinks.postgres.audit_log import Audited
 from sinks.postgres.replay_runs import Progress, ReplayRun, audited
+from sinks.postgres.replayed_letters import LetterReplay
 
 
 class FakeRuns:
@@ -115,3 +116,34 @@ class FakePublisher:
         if self.fails:
             raise self.fails
         self.published.append((event, topic, partition, traceparent))
+
+
+class FakeLetters:
+    """Implements `LetterStore`."""
+
+    def __init__(self) -> None:
+        self._replays: dict[tuple[str, str], list[LetterReplay]] = {}
+
+    async def last(self, tenant_id: str, letter_ids: Sequence[str]) -> dict[str, LetterReplay]:
+        found = {letter_id: self._last(tenant_id, letter_id) for letter_id in letter_ids}
+        return {letter_id: replay for letter_id, replay in found.items() if replay is not None}
+
+    async def claim(self, tenant_id: str, letter_id: str, run_id: str, who: str, *, again: bool) -> str | None:
+        last = self._last(tenant_id, letter_id)
+        if last is not None and last.replayed_at is None:
+            return last.run_id
+        if last is not None and not again:
+            return None
+        self._replays.setdefault((tenant_id, letter_id), []).append(LetterReplay(letter_id, run_id, who, None))
+        return run_id
+
+    async def done(self, tenant_id: str, letter_id: str, run_id: str) -> None:
+        kept = self._replays.get((tenant_id, letter_id), [])
+        self._replays[tenant_id, letter_id] = [
+            replace(one, replayed_at=one.replayed_at or datetime.now(UTC)) if one.run_id == run_id else one
+            for one in kept
+        ]
+
+    def _last(self, tenant_id: str, letter_id: str) -> LetterReplay | None:
+        kept = self._replays.get((tenant_id, letter_id), [])
+        return next((one for one in kept if one.replayed_at is None), kept[-1] if kept else None)
