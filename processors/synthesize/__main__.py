@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 
 from infra.runtime.clock import SystemClock
 from infra.runtime.kafka.client_settings import load_kafka
@@ -13,6 +14,7 @@ from infra.runtime.stream.record import Input
 from infra.runtime.stream.runner import StageSpec, exit_with
 from infra.runtime.telemetry.logs import get_logger
 from processors.synthesize.author import Author
+from processors.synthesize.guarded_model import GuardedModel
 from processors.synthesize.patience import Patience
 from processors.synthesize.processor import Stores, process
 from processors.synthesize.settings import SynthesizeSettings
@@ -51,7 +53,8 @@ def wired(context: StageContext, settings: SynthesizeSettings, model: LitellmMod
     pool, tenants, clock = context.pool, context.tenants, SystemClock()
     stores = Stores(Answers(pool), Tickets(pool), Enhancements(pool))
     patience = Patience(attempts=settings.model_attempts, seconds=settings.model_working_seconds)
-    author = Author(model=model, builtin=BuiltinWriter(), patience=patience, clock=clock)
+    guarded = GuardedModel(model, clock=clock, random=Random()) if model else None
+    author = Author(model=guarded, builtin=BuiltinWriter(), patience=patience, clock=clock)
 
     async def run(inputs: Input) -> Outcome:
         return await process(inputs.event, stores=stores, tenants=tenants, author=author, clock=clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Protocol
 
 from infra.runtime.clock import Clock
@@ -12,9 +13,14 @@ from processors.synthesize import metrics
 from processors.synthesize.patience import Patience
 from processors.synthesize.writer.writer import Writer, WriterRefused, WriterUnavailable, WritingTask, Written
 from schemas.events import Usage
+from schemas.reasons import Reason
 
 LEAST_SECONDS = 5.0
 """With less than this left a model isn't asked any more."""
+REFUSED_SECONDS = 60.0
+"""Until a person has renewed the key or the credit, a tenant that takes no built-in notes is tried again so often."""
+Failure = WriterUnavailable | WriterRefused
+Result = Written | Failure
 
 log = get_logger(__name__)
 
@@ -45,28 +51,66 @@ class Author:
     async def _asked(self, task: WritingTask, tenant_id: str) -> Written | Hold:
         if self._model is None or not task.choice.external:
             return await self._builtin.write(task)
-        left = task.seconds - self._patience.worked(task.input_id)
+        # Whoever waits for the model whatever it takes has all the time for each try.
+        left = task.seconds - (self._patience.worked(task.input_id) if task.choice.builtin else 0.0)
         if left < LEAST_SECONDS:
             return await self._instead(task, "no time was left to ask the model")
         started = self._clock.now()
-        result = await self._model.write(replace(task, seconds=left))
-        took = (self._clock.now() - started).total_seconds()
-        _record(result, task, tenant_id, took)
+        result = await self._ask(self._model, replace(task, seconds=left), tenant_id)
+        task_left = replace(task, seconds=left - self._since(started))
+        if not isinstance(result, Written) and _away(result) and task_left.seconds >= LEAST_SECONDS:
+            result = await self._ask_fallback(self._model, result, task_left, tenant_id)
         if isinstance(result, Written):
             return result
         if isinstance(result, WriterRefused):
-            return replace(await self._instead(task, f"model refused: {result.detail}"), usage=result.usage)
-        if self._patience.ends(task.input_id, took):
-            return await self._instead(task, f"model unavailable: {result.detail}")
-        return Hold(result.reason, result.retry_after, detail=result.detail)
+            return await self._after_refusal(task, result)
+        return await self._after_failure(task, result, self._since(started))
+
+    async def _ask(self, model: Writer, task: WritingTask, tenant_id: str) -> Result:
+        started = self._clock.now()
+        result = await model.write(task)
+        if not isinstance(result, WriterUnavailable) or result.called:
+            _record(result, task, tenant_id, self._since(started))
+        return result
+
+    async def _ask_fallback(self, model: Writer, first: Failure, task: WritingTask, tenant_id: str) -> Result:
+        """The tenant's other model, if it named one. If that is away as well, whichever may be back sooner decides when to try
+        again."""
+        if task.choice.fallback is None:
+            return first
+        choice = replace(task.choice, model=task.choice.fallback)
+        result = await self._ask(model, replace(task, choice=choice), tenant_id)
+        if isinstance(result, Written):
+            instead = f"written by {choice.model}, since {task.choice.model} was away: {first.detail}"
+            return replace(result, degraded="; ".join(filter(None, (instead, result.degraded))))
+        if isinstance(first, WriterRefused) or isinstance(result, WriterRefused):
+            return result
+        return min(first, result, key=lambda failure: failure.retry_after)
+
+    async def _after_refusal(self, task: WritingTask, refused: WriterRefused) -> Written | Hold:
+        """Of one task: the built-in writer is better than nothing, whoever's. Of every task: the model is away."""
+        if refused.every_task and not task.choice.builtin:
+            return Hold(Reason.MODEL_UNAVAILABLE, REFUSED_SECONDS, detail=refused.detail)
+        return replace(await self._instead(task, f"model refused: {refused.detail}"), usage=refused.usage)
+
+    async def _after_failure(self, task: WritingTask, failure: WriterUnavailable, took: float) -> Written | Hold:
+        if self._patience.ends(task.input_id, failure, took) and task.choice.builtin:
+            return await self._instead(task, f"model unavailable: {failure.detail}")
+        wait = self._patience.wait(task.input_id, failure)
+        return Hold(failure.reason, wait, detail=failure.detail)
 
     async def _instead(self, task: WritingTask, degraded: str) -> Written:
         return replace(await self._builtin.write(task), degraded=degraded)
 
+    def _since(self, started: datetime) -> float:
+        return (self._clock.now() - started).total_seconds()
 
-def _record(
-    result: Written | WriterUnavailable | WriterRefused, task: WritingTask, tenant_id: str, seconds: float
-) -> None:
+
+def _away(failure: Failure) -> bool:
+    return isinstance(failure, WriterUnavailable) or failure.every_task
+
+
+def _record(result: Result, task: WritingTask, tenant_id: str, seconds: float) -> None:
     fields: dict[str, object] = {"tenant_id": tenant_id, "ticket_id": task.ticket.ticket_id}
     fields |= {"event_id": task.input_id, "seconds": seconds}
     metrics.MODEL_SECONDS.observe(seconds)

@@ -10,6 +10,7 @@ from infra.runtime.clock import Clock
 from processors.synthesize.writer.writer import WriterRefused, WriterUnavailable, WritingTask, Written
 from schemas.events import EnhancementSynthesized
 from sinks.postgres.answers import Busy, Ours, Stored, Taken
+from sinks.postgres.tenant_settings import NO_MODEL
 
 LEASE = timedelta(seconds=15)
 
@@ -80,6 +81,8 @@ class FakeTenantChoices:
     gpt4_model: str = "gpt-4-turbo"
     gpt4_temperature: float = 0.7
     external_model: bool = True
+    fallback_model: str = NO_MODEL
+    fallback_builtin: bool = True
 
 
 @dataclass(slots=True)

@@ -11,11 +11,12 @@ from infra.runtime.stream.outcomes import Drop, Emit, Hold, Outcome, Scope
 from processors.synthesize.answer import Answer
 from processors.synthesize.author import Author
 from processors.synthesize.lease import kept, store_persistently
-from processors.synthesize.ports import AnswerStore, Enhancements, NewestContent, Tenants
+from processors.synthesize.ports import AnswerStore, Enhancements, NewestContent, TenantChoices, Tenants
 from processors.synthesize.writer.writer import ModelChoice, WritingTask
 from schemas.events import TicketEnriched
 from schemas.reasons import Reason
 from sinks.postgres.answers import Busy, Stored
+from sinks.postgres.tenant_settings import NO_MODEL
 
 PENDING_SECONDS = 1.0
 UNKNOWN_TENANT_SECONDS = 5.0
@@ -64,8 +65,18 @@ async def _task(event: TicketEnriched, stores: Stores, tenants: Tenants) -> Writ
     choices = tenants.of_tenant(event.tenant_id)
     if choices is None:
         return Hold(Reason.TENANT_UNKNOWN, UNKNOWN_TENANT_SECONDS)
-    choice = ModelChoice(choices.gpt4_model, choices.gpt4_temperature, choices.external_model)
-    return WritingTask.of(event, choice, _seconds_left(event, choices.enhancement_timeout_seconds))
+    return WritingTask.of(event, _choice(choices), _seconds_left(event, choices.enhancement_timeout_seconds))
+
+
+def _choice(choices: TenantChoices) -> ModelChoice:
+    others = choices.fallback_model not in (NO_MODEL, choices.gpt4_model)
+    return ModelChoice(
+        choices.gpt4_model,
+        choices.gpt4_temperature,
+        choices.external_model,
+        fallback=choices.fallback_model if others else None,
+        builtin=choices.fallback_builtin,
+    )
 
 
 def _seconds_left(event: TicketEnriched, timeout: int) -> float:

@@ -17,14 +17,16 @@ log = get_logger(__name__)
 
 POLL_SECONDS = 2.0
 ANSWER_SECONDS = 4.0
+_ALL = """
+SELECT * FROM tenant_directory() JOIN tenant_changes() USING (tenant_id) JOIN tenant_fallbacks() USING (tenant_id)
+ORDER BY partition
+"""
 
 
 async def load_tenants(pool: Pool) -> list[TenantSettings]:
-    """By partition. Functions give every role this much of all tenants, and no more."""
+    """By partition. Three functions give every role this much of all tenants, and no more."""
     async with connection(pool) as connected:
-        rows = await connected.fetch(
-            "SELECT * FROM tenant_directory() JOIN tenant_changes() USING (tenant_id) ORDER BY partition"
-        )
+        rows = await connected.fetch(_ALL)
     return [TenantSettings(**row) for row in rows]
 
 

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 MODELS = ("gpt-4-turbo", "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini")
 """The allow-list of `gpt4_model`, by OpenRouter's names without the provider."""
+NO_MODEL = "none"
+"""A `fallback_model` that says: no other model."""
 FORMS = ("onprem", "cloud")
 TENANT_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 
@@ -37,6 +39,8 @@ class TenantSettings:
     webhook_burst: int
     changed_at: datetime | None = None
     """When anything of the tenant was changed last, its desk's credential included."""
+    fallback_model: str = NO_MODEL
+    fallback_builtin: bool = True
 
 
 Value = str | int | float | bool
@@ -112,6 +116,8 @@ _PARSERS: dict[str, Callable[[str | Value], Value]] = {
     "gpt4_model": _one_of(*MODELS),
     "gpt4_temperature": _real(0.0, 1.0),
     "external_model": _truth,
+    "fallback_model": _one_of(NO_MODEL, *MODELS),
+    "fallback_builtin": _truth,
     "webhook_rate_per_second": _real(0.1, 1000),
     "webhook_burst": _whole(1, 10_000),
 }

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, isfinite
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import inf, isfinite, nan
 from typing import Any
 
 from processors.synthesize.writer.writer import WriterRefused, WriterUnavailable
@@ -25,10 +27,12 @@ _REFUSALS = {
     401: "the provider refuses the API key (401): renew OPENROUTER_API_KEY",
     402: "the account at the provider is out of credit (402)",
     403: "the provider flagged the input (403)",
-    404: "no endpoint serves this model without keeping data (404): set another gpt4_model",
+    404: "no endpoint serves this model without keeping data (404): set another",
     413: "the prompt is too long (413)",
     422: "it can't process the request (422)",
 }
+_EVERY_TASK = frozenset({401, 402, 404})
+"""Refusals that the next ticket would meet as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +74,36 @@ def failure(error: Exception) -> WriterUnavailable | WriterRefused:
         wait = retry_after(getattr(error, "litellm_response_headers", None), RETRY_AFTER_LIMIT)
         return WriterUnavailable(Reason.MODEL_RATE_LIMITED, wait, "too many requests (429)")
     if status in _REFUSALS:
-        return WriterRefused(_REFUSALS[status])
+        return WriterRefused(_REFUSALS[status], every_task=status in _EVERY_TASK)
     wait = retry_after(getattr(error, "litellm_response_headers", None), RETRY_AFTER)
     what = "an answer that makes no sense" if status == 200 else f"{type(error).__name__} ({status})"
     return WriterUnavailable(Reason.MODEL_UNAVAILABLE, wait, what)
 
 
 def retry_after(headers: Mapping[str, str] | None, otherwise: float) -> float:
-    """Seconds of a Retry-After header, 1 to 300; `otherwise` if there is none or it is a date."""
-    value = next((value for name, value in (headers or {}).items() if name.lower() == "retry-after"), "")
+    """Seconds of a Retry-After header (RFC 9110, 10.2.3: seconds or a date), 1 to 300; `otherwise` if there is none or it makes no
+    sense. A date is held against the answer's own Date, if there is one, since clocks differ."""
+    named = {name.lower(): value for name, value in (headers or {}).items()}
+    value = named.get("retry-after", "")
     try:
         seconds = float(value)
     except ValueError:
-        return otherwise
+        seconds = _until(value, named.get("date", ""))
     return min(max(seconds, 1.0), LONGEST_RETRY_AFTER) if isfinite(seconds) else otherwise
+
+
+def _until(date: str, answered: str) -> float:
+    """Seconds from one HTTP date to the other; not a number if the first is none."""
+    at, start = _http_date(date), _http_date(answered)
+    return nan if at is None else (at - (start or datetime.now(UTC))).total_seconds()
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _count(value: object) -> int:

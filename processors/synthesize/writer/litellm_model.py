@@ -50,7 +50,7 @@ class LitellmModel:
     async def write(self, task: WritingTask) -> Written | WriterUnavailable | WriterRefused:
         model = litellm_name(task.choice.model)
         if model is None:
-            return WriterRefused(f"{task.choice.model!r} is not on the list of models: set another gpt4_model")
+            return WriterRefused(f"{task.choice.model!r} is not on the list of models: set another", every_task=True)
         masker = Masker()
         prompt = prompt_for(task, masker.mask)
         answer = await self._ask(model, prompt, task)

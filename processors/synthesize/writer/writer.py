@@ -27,11 +27,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """What the tenant chose. `external` false: no ticket of this tenant may leave the platform."""
+    """What the tenant chose. `external` false: no ticket of this tenant may leave the platform. While `model` is away `fallback`
+    is asked, if there is one; if that is away too, the built-in writer answers, or with `builtin` false the ticket waits."""
 
     model: str
     temperature: float
     external: bool
+    fallback: str | None = None
+    builtin: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +72,26 @@ class Written:
 @dataclass(frozen=True, slots=True)
 class WriterUnavailable:
     """Something is wrong with the world: the same task may succeed in `retry_after` seconds. `reason` is MODEL_UNAVAILABLE or
-    MODEL_RATE_LIMITED, `detail` says in a few words what happened, without text of the ticket."""
+    MODEL_RATE_LIMITED, `detail` says in a few words what happened, without text of the ticket. `called` false: the model's
+    breaker let no call through; `probing`: since another call is finding out just now whether the model is back.
+    `away_seconds`: since when the breaker isn't closed."""
 
     reason: Reason
     retry_after: float
     detail: str
+    called: bool = True
+    probing: bool = False
+    away_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class WriterRefused:
-    """This writer won't write this task, or not before a person has seen to it; another may. `usage` is what it cost anyway."""
+    """This writer won't write this task; another may. `usage` is what it cost anyway. `every_task`: it will write none for this
+    choice before a person has seen to it (the key, the credit, the model's name)."""
 
     detail: str
     usage: Usage = Usage()
+    every_task: bool = False
 
 
 class Writer(Protocol):

@@ -10,6 +10,7 @@ import pytest
 
 from infra.ops.bench.figures import resident_megabytes
 from infra.ops.local.model_server import ModelFault, ModelServer
+from processors.synthesize.breaker import FAILURES
 from schemas.events import EnhancementDelivered, Writer
 from schemas.topics import Stage
 from tests.integration.chain.polling import until
@@ -167,3 +168,42 @@ async def test_what_a_model_makes_up_is_taken_out(agreed: Tenant, model_server: 
     assert "Remove old leases" in note.description
     assert "203.0.113.77" not in note.description and "evil.example" not in note.description
     assert delivered.degraded and "removed from the model's text" in delivered.degraded
+
+
+@pytest.fixture(scope="module")
+async def choosy(shelf: TenantShelf, model_server: ModelServer) -> Tenant:
+    """A tenant that wants another model instead of a built-in note."""
+    tenant = await shelf.take()
+    chosen = ("external_model=true", "fallback_model=gpt-4o-mini", "fallback_builtin=false")
+    await tenant.command("tenant", "set", *chosen, "--agreed-by", "Head of IT", "--reason", "signed order")
+    await until_model_writes(tenant)
+    return tenant
+
+
+async def test_while_its_model_is_away_the_tenants_other_model_writes_and_the_note_says_so(
+    choosy: Tenant, model_server: ModelServer
+) -> None:
+    model_server.faults.set([ModelFault(kind="error", status=500, model="openai/gpt-4-turbo")])
+
+    ticket_id = await choosy.told(subject=f"{SUBJECT} (room 28)")
+    delivered = await choosy.delivered(ticket_id)
+
+    assert (delivered.writer, delivered.model) == (Writer.MODEL, "gpt-4o-mini")
+    (note,) = await choosy.notes(ticket_id)
+    assert "written by gpt-4o-mini, since gpt-4-turbo was away" in note.description
+
+
+async def test_a_tenant_without_built_in_notes_gets_the_models_when_it_is_back(
+    choosy: Tenant, model_server: ModelServer
+) -> None:
+    model_server.reset()
+    model_server.faults.set([ModelFault(kind="error", status=500)])
+    told = [await choosy.told(subject=f"{SUBJECT} (room 29, {number})") for number in range(3)]
+
+    async def given_up() -> bool:
+        return bool(model_server.ledger.counts()["by_status"].get("500", 0) >= 2 * FAILURES)
+
+    await until(given_up, "both models' breakers have opened", seconds=60)
+    model_server.faults.clear()
+    for ticket_id in told:
+        assert (await choosy.delivered(ticket_id, seconds=60)).writer is Writer.MODEL

@@ -10,18 +10,23 @@ import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from random import Random
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from infra.ops.local.model_server import ModelFault, ModelServer
+from processors.synthesize.breaker import FAILURES
+from processors.synthesize.guarded_model import GuardedModel
 from processors.synthesize.prompts import VERSION
 from processors.synthesize.writer.litellm_model import Account, LitellmModel
 from processors.synthesize.writer.writer import WriterRefused, WriterUnavailable, Written
 from schemas.events import Writer
 from schemas.reasons import Reason
-from tests.unit.processors.synthesize.examples import described, enriched, task
+from tests.unit.processors.synthesize.examples import ManualClock, described, enriched, task
 
 ODD_ANSWER = (
     "## Problem in short\n\nBilling stands \ud83d for the whole team since 11:35, as the ticket says. [1-2]\n\n"
@@ -115,6 +120,36 @@ async def test_a_rate_limit_is_a_value_with_its_time(
     result = await write(writer, server, fault)
     assert isinstance(result, WriterUnavailable)
     assert (result.reason, result.retry_after) == (Reason.MODEL_RATE_LIMITED, fault.retry_after or 10.0)
+
+
+async def test_a_time_that_is_a_date_is_held_against_the_answers_own_clock() -> None:
+    """The provider's clock is an hour ahead of ours."""
+    now = datetime.now(UTC) + timedelta(hours=1)
+    dates = {"Date": format_datetime(now, True), "Retry-After": format_datetime(now + timedelta(seconds=40), True)}
+
+    async def chat(_: web.Request) -> web.Response:
+        return web.json_response({"error": {"message": "slow down", "code": 429}}, status=429, headers=dates)
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", chat)
+    async with TestServer(app) as local:
+        result = await LitellmModel(Account("local-key", str(local.make_url("")))).write(task())
+    assert isinstance(result, WriterUnavailable)
+    assert (result.reason, result.retry_after) == (Reason.MODEL_RATE_LIMITED, 40.0)
+
+
+async def test_a_provider_that_fails_is_left_alone_and_asked_again_when_it_is_back(
+    writer: LitellmModel, server: ModelServer
+) -> None:
+    clock = ManualClock()
+    guarded = GuardedModel(writer, clock=clock, random=Random(1))
+    server.faults.set([ModelFault(kind="error", status=503, calls=FAILURES)])
+    for _ in range(2 * FAILURES):
+        assert isinstance(await guarded.write(task()), WriterUnavailable)
+    assert server.ledger.counts()["calls"] == FAILURES
+    clock.advance(10)
+    written(await guarded.write(task()))
+    written(await guarded.write(task()))
 
 
 @pytest.mark.parametrize(

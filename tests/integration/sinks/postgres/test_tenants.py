@@ -95,6 +95,8 @@ async def test_a_new_tenant_has_the_customers_defaults(operator: Pool, tenant: s
         ("gpt4_temperature", "1.01"),
         ("gpt4_temperature", "nan"),
         ("gpt4_model", "my-own-model"),
+        ("fallback_model", "my-own-model"),
+        ("fallback_builtin", "maybe"),
         ("enable_context_caching", "perhaps"),
         ("partition", "3"),
         ("tenant_id", "other"),
@@ -137,6 +139,19 @@ async def test_no_secret_is_in_the_audit_log_nor_readable_in_the_tables(operator
 
     for text in (secret.raw, secret.whsec, rotated.raw, rotated.whsec, "desk key"):
         assert text not in kept
+
+
+async def test_what_to_do_without_the_model_is_set_shown_and_audited(operator: Pool, tenant: str) -> None:
+    store = TenantStore(operator)
+    made = await store.show(tenant)
+    assert (made.fallback_model, made.fallback_builtin) == ("none", True)
+
+    await store.set(tenant, {"fallback_model": "gpt-4o-mini", "fallback_builtin": "false"}, CHANGE)
+    assert [entry[2:5] for entry in (await audit(operator, tenant))[-2:]] == [
+        ("fallback_model", "none", "gpt-4o-mini"),
+        ("fallback_builtin", "True", "False"),
+    ]
+    assert (await store.set(tenant, {"fallback_model": "none"}, CHANGE)).fallback_model == "none"
 
 
 async def test_an_outside_model_needs_somebody_who_agreed(operator: Pool, tenant: str) -> None:

@@ -166,8 +166,19 @@ async def test_an_unknown_tenant_is_waited_for_and_the_lease_given_back() -> Non
 
 async def test_a_model_that_is_away_holds_the_lane_and_the_lease_is_given_back() -> None:
     room = Room(model=FakeWriter([AWAY]))
-    assert await room.process(enriched()) == Hold(AWAY.reason, 5.0, Scope.LANE, AWAY.detail)
+    held = await room.process(enriched())
+    assert isinstance(held, Hold)
+    assert (held.reason, held.scope, held.detail) == (AWAY.reason, Scope.LANE, AWAY.detail)
+    assert held.retry_after >= AWAY.retry_after
     assert not room.answers.leases
+
+
+async def test_the_tenants_fallback_is_part_of_the_task() -> None:
+    for model, fallback in (("gpt-4o-mini", "gpt-4o-mini"), ("none", None), ("gpt-4-turbo", None)):
+        room = Room(choices=FakeTenantChoices(fallback_model=model, fallback_builtin=False))
+        await room.process(enriched())
+        choice = room.model.tasks[0].choice
+        assert (choice.model, choice.fallback, choice.builtin) == ("gpt-4-turbo", fallback, False)
 
 
 async def test_gathering_counts_against_the_deadline_and_waiting_does_not() -> None:

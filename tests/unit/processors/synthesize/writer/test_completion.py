@@ -44,14 +44,16 @@ def test_a_rate_limit_waits_as_long_as_the_provider_says() -> None:
         ("7", 7.0),
         ("0", 1.0),
         ("86400", 300.0),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", 9.0),
+        ("Wed, 21 Oct 2026 07:28:41 GMT", 41.0),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", 1.0),
+        ("next week", 9.0),
         ("", 9.0),
         ("nan", 9.0),
         ("inf", 9.0),
     ],
 )
-def test_retry_after_is_bounded_and_a_date_is_left_alone(value: str, seconds: float) -> None:
-    assert retry_after({"retry-after": value}, 9.0) == seconds
+def test_retry_after_is_bounded_and_a_date_is_held_against_the_answers_own(value: str, seconds: float) -> None:
+    assert retry_after({"retry-after": value, "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 9.0) == seconds
     assert retry_after(None, 9.0) == 9.0
 
 
