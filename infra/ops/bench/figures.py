@@ -44,6 +44,14 @@ def cpu_seconds(pid: int) -> float:
     return float(times.user + times.system)
 
 
+def cpu_seconds_of_all(pid: int) -> float:
+    """The same with all its children, those that have ended, too."""
+    process = psutil.Process(pid)
+    ended = process.cpu_times()
+    living = sum(cpu_seconds(child.pid) for child in process.children(recursive=True))
+    return cpu_seconds(pid) + float(ended.children_user + ended.children_system) + living
+
+
 def resident_megabytes(pid: int) -> int:
     """Memory that a process holds now."""
     return round(psutil.Process(pid).memory_info().rss / 1e6)

@@ -10,7 +10,7 @@ import click
 from infra.ops.cli.failure import Failure
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
-NAMES = ("ingest", "chain")
+NAMES = ("ingest", "chain", "throughput")
 
 
 @click.command(cls=JsonCommand)
@@ -20,6 +20,7 @@ def bench(name: str, json_to: JsonTo) -> int:
     """Measure NAME on this machine, beside what it is compared with, in one run.
 
     ingest: the edge beside a handler that only reads the body. chain: from webhook to note at a steady rate.
+    throughput: how many tickets a second one worker a stage takes, and the CPU of each.
     """
     output = Output(json_to)
     module = import_module(f"infra.ops.bench.{name}")
