@@ -33,6 +33,7 @@ async def open_pool(dsn: str, *, service: str, size: int = 8) -> Pool:
             timeout=CONNECT_SECONDS,
             command_timeout=COMMAND_SECONDS,
             max_inactive_connection_lifetime=300,
+            reset=_nothing_left,
             server_settings={
                 "application_name": f"ticketstream_{service}",
                 "statement_timeout": f"{STATEMENT_SECONDS}s",
@@ -44,6 +45,11 @@ async def open_pool(dsn: str, *, service: str, size: int = 8) -> Pool:
         raise PostgresUnavailable(
             f"PostgreSQL doesn't take connections for {service}: {type(error).__name__} {error}"
         ) from error
+
+
+async def _nothing_left(_: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Instead of asyncpg's `RESET ALL` and three more at each return to the pool, a fifth of what a short transaction cost: no
+    statement of ours leaves a setting, a lock, a cursor or a listener in the session. What is open is rolled back before this."""
 
 
 async def open_pool_when_ready(dsn: str, *, service: str, size: int = 8) -> Pool:
