@@ -25,6 +25,7 @@ from sinks.postgres.enhancements import Enhancements
 from sinks.postgres.received_events import ReceivedEvents
 from sinks.postgres.search import Search
 from sinks.postgres.tickets import Tickets
+from sinks.postgres.word_counts import WordCounts
 from sinks.stage_ports import StageContext, open_stage
 
 
@@ -42,7 +43,7 @@ def wired(context: StageContext, settings: EnrichSettings) -> Process:
     knowledge = Knowledge(
         sources=(TicketHistory(), Docs(), IpData()),
         search=search,
-        remembering=CachedSearch(search, AnswerCache()),
+        remembering=CachedSearch(Search(pool, WordCounts()), AnswerCache()),
         limits=Limits(per_source=settings.source_seconds, together=settings.gather_seconds),
     )
     restraint = Restraint(timedelta(seconds=settings.gather_edits_seconds), settings.notes_a_day)

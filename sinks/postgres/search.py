@@ -19,6 +19,7 @@ from typing import Any
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import Connection, tenant_transaction
 from sinks.postgres.search_terms import exact_tokens
+from sinks.postgres.word_counts import WordCounts
 
 Address = IPv4Address | IPv6Address
 
@@ -84,10 +85,10 @@ ORDER BY count(*) DESC, t.ticket_created_at DESC NULLS LAST LIMIT $3
 
 
 class Search:
-    """Raises PostgresUnavailable when PostgreSQL is away."""
+    """Raises PostgresUnavailable when PostgreSQL is away. With `counts` a question may be weighed by what they remember."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, counts: WordCounts | None = None) -> None:
+        self._pool, self._counts = pool, counts
 
     async def requester_history(
         self, tenant_id: str, requester_key: str, end_customer: str | None, exclude_ticket: str, limit: int
@@ -103,7 +104,7 @@ class Search:
     ) -> Sequence[Found]:
         """Solved tickets about the same, those that name the same end customer first where they match alike."""
         async with tenant_transaction(self._pool, tenant_id) as connection:
-            question = await _question(connection, "ticket_lexeme_counts", tenant_id, text)
+            question = await self._question(connection, "ticket_lexeme_counts", tenant_id, text)
             if not question.weights:
                 return []
             rows = await connection.fetch(
@@ -123,7 +124,7 @@ class Search:
     async def articles(self, tenant_id: str, text: str, limit: int) -> Sequence[Found]:
         """Knowledge articles about `text`."""
         async with tenant_transaction(self._pool, tenant_id) as connection:
-            question = await _question(connection, "article_lexeme_counts", tenant_id, text)
+            question = await self._question(connection, "article_lexeme_counts", tenant_id, text)
             if not question.weights:
                 return []
             rows = await connection.fetch("SELECT * FROM best_articles($1, $2, $3)", *question.words(), MATCH_CEILING)
@@ -142,6 +143,10 @@ class Search:
             Found(item.id, item.title, _cut(bodies.get(item.id, "")), item.score, item.kind, item.link)
             for item in found
         ]
+
+    async def _question(self, connection: Connection, counting: str, tenant_id: str, text: str) -> _Question:
+        remembered = {} if self._counts is None else self._counts.of(tenant_id, counting)
+        return await _question(connection, counting, tenant_id, text, remembered)
 
     async def by_hostnames(self, tenant_id: str, names: Sequence[str]) -> Sequence[Found]:
         """Inventory items with these names, given in lower case."""
@@ -195,15 +200,20 @@ class _Question:
         return (shared + title) / sqrt(1 + size / 80)
 
 
-async def _question(connection: Connection, counting: str, tenant_id: str, text: str) -> _Question:
+async def _question(
+    connection: Connection, counting: str, tenant_id: str, text: str, remembered: dict[str, int]
+) -> _Question:
+    """What isn't remembered is counted, and remembered."""
     text = text[:MAX_TEXT].replace("\0", " ")  # which PostgreSQL's text can't hold
     lexemes: list[str] = [row["lexeme"] for row in await connection.fetch(_LEXEMES, text, CANDIDATE_LEXEMES)]
     words = [*exact_tokens(text), *lexemes]
     everything = "@" + tenant_id
-    statement = f"SELECT lexeme, documents FROM {counting}($1, $2)"  # noqa: S608 — one of two names of ours
-    rows = await connection.fetch(statement, [everything, *words], COUNT_CEILING)
-    counts: dict[str, int] = {row["lexeme"]: row["documents"] for row in rows}
-    documents = counts.pop(everything, 0)
+    if uncounted := [word for word in (everything, *words) if word not in remembered]:
+        statement = f"SELECT lexeme, documents FROM {counting}($1, $2)"  # noqa: S608 — one of two names of ours
+        rows = await connection.fetch(statement, uncounted, COUNT_CEILING)
+        remembered |= dict.fromkeys(uncounted, 0) | {row["lexeme"]: row["documents"] for row in rows}
+    counts = {word: remembered[word] for word in words if remembered[word]}
+    documents = remembered[everything]
     if not documents:
         return _Question({}, 0.0)
     weights = {word: _weight(word, counts.get(word, 0), documents) for word in words}
@@ -216,7 +226,7 @@ async def _question(connection: Connection, counting: str, tenant_id: str, text:
 
 
 def _weight(word: str, documents_with: int, documents: int) -> float:
-    rarity = log(1 + (documents - documents_with + 0.5) / (documents_with + 0.5))
+    rarity = log(1 + (max(0, documents - documents_with) + 0.5) / (documents_with + 0.5))
     return rarity * (EXACT if word.startswith("=") else 1.0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from unicodedata import normalize
 
 from processors.synthesize.writer.masking.cards import cards
@@ -17,6 +18,8 @@ from processors.synthesize.writer.masking.tokens import tokens
 SECRETS: tuple[Rule, ...] = (private_keys, passwords, tokens, cards, ibans)
 PERSONAL: tuple[Rule, ...] = (email_addresses, phones)
 
+MOST_REMEMBERED = 8192
+_FOUND: dict[tuple[bytes, tuple[Rule, ...]], tuple[Span, ...]] = {}
 _PLACEHOLDER = re.compile(r"\{((?:" + "|".join(Kind) + r")_\d{1,4})\}")
 
 
@@ -63,8 +66,20 @@ def secrets_removed(text: str) -> str:
     return masker.restore(masker.mask(text))
 
 
-def found(text: str, rules: tuple[Rule, ...]) -> list[Span]:
-    """What the rules find, in order; overlapping findings become one of the more secret kind."""
+def found(text: str, rules: tuple[Rule, ...]) -> tuple[Span, ...]:
+    """What the rules find, in order; overlapping findings become one of the more secret kind. Remembered by the text's hash, since
+    the same articles and solutions come with one ticket after another, and are quoted in pieces."""
+    key = (sha256(text.encode("utf-8", "surrogatepass")).digest(), rules)
+    spans = _FOUND.get(key)
+    if spans is None:
+        spans = tuple(_looked_for(text, rules))
+        if len(_FOUND) >= MOST_REMEMBERED:
+            _FOUND.pop(next(iter(_FOUND)))
+        _FOUND[key] = spans
+    return spans
+
+
+def _looked_for(text: str, rules: tuple[Rule, ...]) -> list[Span]:
     spans = sorted((span for rule in rules for span in rule(text)), key=lambda span: (span.start, -span.end))
     merged: list[Span] = []
     for span in spans:

@@ -16,6 +16,16 @@ COMPOUND = (
 SHORT = r"pw|pass|pin|pin ?code|mdp|clave|senhas?|parol[aă](?:m|n|s[ıi]|n[ıi]z)?|haslo|sifre(?:m|n|si|niz)?|psk|otp(?: code)?"
 """Only as words of their own, or behind a sign: `db_pass`."""
 
+_HINTS = """
+    pass pwd kenn zugangs geheimzahl contrase wachtwoord adgangskode kodeord senord salasana hasł hesl lozink jelsz пар ifre shared
+    wifi wi-fi wlan wpa snmp
+"""
+HINTS = tuple(_HINTS.split())
+"""What a text with one of COMPOUND has in it, in lower case."""
+
+SHORT_HINTS = "pw|pin|mdp|clave|senha|parol|haslo|sifre|psk|otp"
+"""How a word of SHORT begins."""
+
 ENDINGS = "s|es|en|er|et|erna|n"
 
 UNSPACED = "密码|密碼|口令|パスワード|暗証番号|비밀번호"

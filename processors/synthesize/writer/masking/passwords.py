@@ -21,6 +21,7 @@ from processors.synthesize.writer.masking.password_forms import (
     is_code_or_link,
     kept,
     looks_secret,
+    names_a_password,
 )
 from processors.synthesize.writer.masking.spans import REMOVED, Kind, Span
 
@@ -79,7 +80,7 @@ class _Found:
 
 def passwords(text: str) -> Iterator[Span]:
     end = 0
-    for word in _WORD.finditer(text):
+    for word in _WORD.finditer(text) if names_a_password(text) else ():
         found = _value_after(text, word) if word.start() >= end else None
         if found is not None and _is_password(found):
             end = found.start + kept(found.value)

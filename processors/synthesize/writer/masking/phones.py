@@ -18,6 +18,7 @@ _AFTER_WORD = re.compile(
     rf"[ \t]{{0,8}}[.:]?[ \t]{{0,8}}(?P<value>\(?{_GROUPED}{{5,14}})(?![\w])",
     re.IGNORECASE,
 )
+_VALUE = re.compile(rf"{_GROUPED}{{5}}")  # quickly found, or not, unlike the words before it
 _AMERICAN = re.compile(r"(?<![\w.-])(?:\([2-9]\d{2}\)[ ]?|[2-9]\d{2}[-.])[2-9]\d{2}[-.]\d{4}(?![\w-])(?!\.\d)")
 _TRUNK = re.compile(r"(?<![\w.:/-])\(?0[1-9]\d{1,4}\)?[ /-]{1,3}\d{2,5}(?:[ -]?\d{2,5}){1,3}(?![\w:.-]|\.\d)")
 _PAIRS = re.compile(  # 06 12 34 56 78
@@ -32,7 +33,7 @@ def phones(text: str) -> Iterator[Span]:
     for match in _INTERNATIONAL.finditer(text):
         if not _hexlike(match) and not _DATE_OR_ADDRESS.search(match[0]):
             yield Span(match.start(), match.end(), Kind.PHONE)
-    for match in _AFTER_WORD.finditer(text):
+    for match in _AFTER_WORD.finditer(text) if _VALUE.search(text) else ():
         if not _DATE_OR_ADDRESS.search(match["value"]):
             yield Span(match.start("value"), match.end("value"), Kind.PHONE)
     for match in _PAIRS.finditer(text):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from processors.synthesize.writer.masking.spans import Kind, Span
+from processors.synthesize.writer.masking.spans import Kind, Span, folded
 
 _SHAPES = re.compile(
     r"(?<![A-Za-z0-9])(?:"
@@ -45,6 +45,9 @@ _AFTER_WORD = re.compile(
     r"(?P<value>[A-Za-z0-9+/_=.~-]{16,2000})",
     re.IGNORECASE,
 )
+_WORDS = ("key", "token", "secret", "bearer", "authorization", "schlüssel", "sig", "sas")
+_VALUE = re.compile(r"[a-z0-9+/_=.~-]{16}")
+"""What a text must have in it, in lower case, for the pattern above."""
 _TITLE = re.compile(r"[A-Z][a-z]+")
 _IN_URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@]{1,100}:(?P<value>[^\s:/@]{1,200})@", re.IGNORECASE)
 _AWS_SECRET = re.compile(
@@ -55,12 +58,14 @@ _AWS_SECRET = re.compile(
 def tokens(text: str) -> Iterator[Span]:
     for match in _SHAPES.finditer(text):
         yield Span(match.start(), match.end(), Kind.TOKEN)
-    for match in _AFTER_WORD.finditer(text):
+    low = folded(text)
+    may = any(word in low for word in _WORDS) and _VALUE.search(low)
+    for match in _AFTER_WORD.finditer(text) if may else ():
         value = match["value"].rstrip(".")
         if _random(value) or (match["join"] in (":", "=") and _opaque(value)):
             yield Span(match.start("value"), match.start("value") + len(value), Kind.TOKEN)
-    for pattern in (_IN_URL, _AWS_SECRET):
-        for match in pattern.finditer(text):
+    for pattern, hint in ((_IN_URL, "://"), (_AWS_SECRET, "aws_secret")):
+        for match in pattern.finditer(text) if hint in low else ():
             yield Span(match.start("value"), match.end("value"), Kind.TOKEN)
 
 

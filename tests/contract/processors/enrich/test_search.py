@@ -15,6 +15,7 @@ from processors.enrich.sources.ip_data import IpData
 from processors.enrich.sources.ticket_history import TicketHistory
 from schemas.events import Requester, Source, Ticket
 from sinks.postgres.search import Search
+from sinks.postgres.word_counts import WordCounts
 from tests.contract.processors.enrich.corpus import WANTED, live_tickets, load
 
 LEAST_RECALL = {"earlier": 0.9, "article": 0.75}
@@ -115,3 +116,14 @@ async def test_no_tenant_finds_anything_of_another(everyone: dict[str, Known]) -
 )
 async def test_no_text_breaks_a_search(everyone: dict[str, Known], text: str) -> None:
     await everyone["msp-acme-corp"].gathered(Ticket("99003", text, text))
+
+
+async def test_remembered_counts_find_the_same(known: Known, pool: Pool) -> None:
+    counting = Search(pool, WordCounts())
+    for ticket in live_tickets(known.name).values():
+        text = f"{ticket.subject}\n{ticket.description}"
+        similar = (known.tenant_id, text, ticket.end_customer, ticket.ticket_id, 10)
+        articles = (known.tenant_id, text, 8)
+        for _ in ("counted", "remembered"):
+            assert await counting.similar_solved(*similar) == await known.search.similar_solved(*similar)
+            assert await counting.articles(*articles) == await known.search.articles(*articles)

@@ -31,6 +31,9 @@ HITS = [
     ("pre-shared key = 9xLm-ttp0", "9xLm-ttp0"),
     ("Maple_44 is my password", "Maple_44"),
     ("login: admin / Winter!25", "Winter!25"),
+    ("PAſSWORD: hunter2", "hunter2"),  # letters that are alike but for their case in Unicode
+    ("P\u0131N: 4711", "4711"),
+    ("dbPw = Maple_44", "Maple_44"),
     ("Zugangsdaten: scanner / Toner77x", "Toner77x"),
     # on a line of its own
     ("Password:\nSunflower-19!", "Sunflower-19!"),
