@@ -40,11 +40,13 @@ class KafkaBroker:
     `port` 0 takes a free one; `bootstrap_servers` is known once it is started, and stays the same when it is started again.
     Only one at a time on a state folder: a broker that was left behind there is stopped first. It ends with this process (see
     `leash`), so start it on the main thread. `jars` is where they are, or go; by default the cache that all state folders share.
+    `advertised_port` is that of a proxy through which clients shall come, 0 for none.
     """
 
     state_dir: Path
     port: int = 0
     jars: Path | None = None
+    advertised_port: int = 0
     java_options: tuple[str, ...] = JAVA_OPTIONS
     _process: LeashedProcess = field(default_factory=lambda: LeashedProcess(signal.SIGTERM), init=False, repr=False)
 
@@ -109,7 +111,7 @@ class KafkaBroker:
     def _choose_ports(self) -> BrokerPorts:
         client, controller = free_ports(2)
         self.port = self.port or client
-        return BrokerPorts(self.port, controller)
+        return BrokerPorts(self.port, controller, self.advertised_port or self.port)
 
     def _prepare(self, java_command: list[str], ports: BrokerPorts) -> None:
         self.state_dir.mkdir(parents=True, exist_ok=True)

@@ -18,8 +18,11 @@ rootLogger.appenderRef.out.ref = out
 
 @dataclass(frozen=True, slots=True)
 class BrokerPorts:
+    """`advertised` is where clients are sent to: the client port, or that of a proxy before it."""
+
     client: int
     controller: int
+    advertised: int
 
 
 def server_properties(ports: BrokerPorts, data: Path) -> str:
@@ -32,7 +35,7 @@ def server_properties(ports: BrokerPorts, data: Path) -> str:
         "node.id": 1,
         "controller.quorum.voters": f"1@127.0.0.1:{ports.controller}",
         "listeners": f"PLAINTEXT://127.0.0.1:{ports.client},CONTROLLER://127.0.0.1:{ports.controller}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{ports.client}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{ports.advertised}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",

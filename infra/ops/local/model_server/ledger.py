@@ -1,8 +1,10 @@
 """Which calls the model server saw: the latest with their whole bodies, and counts of all."""
 
 import hashlib
+import os
 from collections import Counter, deque
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -18,7 +20,8 @@ def digest(value: bytes) -> str:
 
 @dataclass(slots=True)
 class ModelCall:
-    """One call; times in seconds since 1970. `status` is None while under way and 0 when it ended without an answer."""
+    """One call; times in seconds since 1970. `subject` is the ticket's, by the prompt. `status` is None while under way and 0 when
+    it ended without an answer."""
 
     model: str
     started: float
@@ -26,6 +29,7 @@ class ModelCall:
     authorization_hash: str
     body: dict[str, Any]
     size: int
+    subject: str = ""
     ended: float | None = None
     status: int | None = None
     fault: str = ""
@@ -38,9 +42,13 @@ def messages_hash(messages: object) -> str:
 
 
 class Ledger:
-    """The latest 2,000 calls, at most 256 MiB of bodies. The counts forget nothing until reset."""
+    """The latest 2,000 calls, at most 256 MiB of bodies. The counts forget nothing until reset.
 
-    def __init__(self) -> None:
+    With a `journal` each call is appended to that file when it ends, a JSON object a line, all but its body: what a killed server
+    answered is still known."""
+
+    def __init__(self, journal: Path | None = None) -> None:
+        self._journal = journal
         self._calls: deque[ModelCall] = deque()
         self._bytes = 0
         self._counts: Counter[str] = Counter()
@@ -66,6 +74,8 @@ class Ledger:
         call.status, call.ended = status, at
         self._statuses[str(status)] += 1
         self._under_way -= 1
+        if self._journal is not None:
+            _append(self._journal, {name: value for name, value in asdict(call).items() if name != "body"})
 
     def calls(self, model: str = "") -> list[dict[str, Any]]:
         """The calls still kept, oldest first."""
@@ -90,3 +100,9 @@ class Ledger:
         for counter in (self._counts, self._statuses, self._by_messages):
             counter.clear()
         self._most_under_way = self._under_way
+
+
+def _append(journal: Path, entry: dict[str, Any]) -> None:
+    """In one write, so that a kill leaves no half of it before another's."""
+    with os.fdopen(os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb", buffering=0) as out:
+        out.write(orjson.dumps(entry) + b"\n")

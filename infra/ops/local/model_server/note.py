@@ -55,12 +55,17 @@ def sources_in(text: str) -> list[Source]:
     return list(found.values())[:MOST_SOURCES]
 
 
+def subject_in(text: str) -> str:
+    """The ticket's subject, as the user messages' text gives it; empty without one."""
+    found = SUBJECT.search(text)
+    return found.group(1).strip()[:LONGEST_TITLE] if found else ""
+
+
 def write_note(messages: Sequence[Mapping[str, Any]]) -> str:
     """The note for a prompt."""
     text = user_text(messages)
     sources = sources_in(text)
-    subject = SUBJECT.search(text)
-    problem = subject.group(1).strip()[:LONGEST_TITLE] if subject else "the problem in the ticket"
+    problem = subject_in(text) or "the problem in the ticket"
     tickets = [source for source in sources if source.speaks_of(TICKET_WORDS)]
     network = [source for source in sources if source not in tickets and source.speaks_of(NETWORK_WORDS)]
     articles = [source for source in sources if source not in tickets and source not in network]

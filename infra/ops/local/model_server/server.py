@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import orjson
@@ -12,7 +13,7 @@ from infra.ops.local.faults import FaultSchedule
 from infra.ops.local.http_server import LARGEST_BODY, LONGEST_HANG, LocalHttpServer, json_answer, read_model, reset
 from infra.ops.local.model_server.completions import ChatRequest, chunks_of, completion, error_answer
 from infra.ops.local.model_server.ledger import Ledger, ModelCall, digest, messages_hash
-from infra.ops.local.model_server.note import write_note
+from infra.ops.local.model_server.note import subject_in, user_text, write_note
 from infra.ops.local.model_server.settings import FaultList, ModelFault, ModelSettings
 
 PREFIX = "_model"
@@ -22,7 +23,8 @@ GARBAGE = '{"id":"gen-1","choices":[{"mess\x00<html><title>502 Bad Gateway</titl
 class ModelServer(LocalHttpServer):
     """An OpenAI-compatible server: `async with ModelServer() as model: model.base_url`.
 
-    `clock` gives seconds since 1970; `seed` fixes latencies from a range and faults with a probability.
+    `clock` gives seconds since 1970; `seed` fixes latencies from a range and faults with a probability. `journal` is a file that
+    gets a line a call.
     """
 
     def __init__(
@@ -33,10 +35,11 @@ class ModelServer(LocalHttpServer):
         settings: ModelSettings | None = None,
         clock: Callable[[], float] = time.time,
         seed: int | None = None,
+        journal: Path | None = None,
     ) -> None:
         super().__init__(port=port, host=host)
         self.settings = settings or ModelSettings()
-        self.ledger = Ledger()
+        self.ledger = Ledger(journal)
         self._clock = clock
         self._random = Random(seed)
         self.faults: FaultSchedule[ModelFault] = FaultSchedule(self._random)
@@ -89,6 +92,7 @@ class ModelServer(LocalHttpServer):
                 authorization_hash=digest(request.headers.get("Authorization", "").encode()),
                 body=orjson.loads(raw),
                 size=len(raw),
+                subject=subject_in(user_text(asked.messages)),
             )
         )
         status = 0

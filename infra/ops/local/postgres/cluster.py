@@ -27,10 +27,11 @@ SYSTEM_USER = "pgserver"
 """Who runs the server when this process is root, since PostgreSQL refuses to run as root."""
 LONGEST_SOCKET_FOLDER = 80
 """Characters; a socket's whole path has at most 107 (unix(7)), 103 on macOS."""
+MAX_CONNECTIONS = 100
 SETTINGS = """\
 # Written by ticketstream at every start.
 listen_addresses = ''
-max_connections = 100
+max_connections = {max_connections}
 shared_buffers = 128MB
 password_encryption = 'scram-sha-256'
 unix_socket_permissions = 0777
@@ -65,7 +66,7 @@ def superuser_password(file: Path) -> str:
     return file.read_text().strip()
 
 
-def make_cluster(data: Path, password: str) -> None:
+def make_cluster(data: Path, password: str, *, max_connections: int = MAX_CONNECTIONS) -> None:
     """`initdb`, once, and the settings. Blocking. As root, every parent folder becomes readable for all: the server's user must
     get through (the data folder itself stays closed).
 
@@ -84,7 +85,7 @@ def make_cluster(data: Path, password: str) -> None:
             options += ["-U", SUPERUSER, "-D", str(data)]
             pgexec("initdb", options, bin_path=BINARIES, **({"user": user} if user else {}))
     settings = data / "ticketstream.conf"
-    settings.write_text(SETTINGS)
+    settings.write_text(SETTINGS.format(max_connections=max_connections))
     _give(settings, user)
     _include(data / "postgresql.conf", settings.name)
 

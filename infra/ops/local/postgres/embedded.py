@@ -18,6 +18,7 @@ from infra.ops.local.leashed_process import STOP_SECONDS, LeashedProcess, end_le
 from infra.ops.local.log_file import LogFile
 from infra.ops.local.postgres.cluster import (
     BINARIES,
+    MAX_CONNECTIONS,
     SUPERUSER,
     make_cluster,
     socket_folder,
@@ -26,6 +27,7 @@ from infra.ops.local.postgres.cluster import (
 )
 
 START_SECONDS = 60.0
+SOCKET = ".s.PGSQL.5432"
 
 
 class PostgresFailed(Exception):
@@ -41,6 +43,7 @@ class EmbeddedPostgres:
     """
 
     state_dir: Path
+    max_connections: int = MAX_CONNECTIONS
     _process: LeashedProcess = field(default_factory=lambda: LeashedProcess(signal.SIGINT), init=False, repr=False)
     _password: str = field(default="", init=False, repr=False)
     _socket_folder: Path = field(default=Path(), init=False, repr=False)
@@ -64,6 +67,11 @@ class EmbeddedPostgres:
     def pid(self) -> int | None:
         return self._process.pid
 
+    @property
+    def socket(self) -> Path:
+        """Where it listens, once started."""
+        return self._socket_folder / SOCKET
+
     def dsn(self, role: str = SUPERUSER, *, password: str | None = None, database: str = "postgres") -> str:
         """How `role` reaches `database`, once started. The superuser's password is known; any other's must be given."""
         secret = password if password is not None else (self._password if role == SUPERUSER else "")
@@ -78,7 +86,7 @@ class EmbeddedPostgres:
         await asyncio.to_thread(self._stop_left_behind)
         self._password = superuser_password(self.state_dir / "superuser.password")
         try:
-            await asyncio.to_thread(make_cluster, self.data, self._password)
+            await asyncio.to_thread(make_cluster, self.data, self._password, max_connections=self.max_connections)
         except subprocess.SubprocessError as error:
             raise PostgresFailed(f"PostgreSQL could not make its data folder {self.data}: {error}") from error
         self._socket_folder = socket_folder(self.data)
@@ -121,7 +129,7 @@ class EmbeddedPostgres:
             await asyncio.sleep(0.05)
 
     async def _answers(self) -> bool:
-        if not (self._socket_folder / ".s.PGSQL.5432").exists():
+        if not self.socket.exists():
             return False
         try:
             connection = await asyncpg.connect(self.dsn(), timeout=5)
