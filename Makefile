@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo up check test test-unit bench clean
+.PHONY: help demo up check test test-unit chaos bench clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -35,6 +35,9 @@ test: .venv/dev  ## all tests, on a real Kafka and a real PostgreSQL
 
 test-unit: .venv/dev ## only what needs neither Kafka nor PostgreSQL
 	$(BIN)/pytest tests/unit
+
+chaos: .venv/dev ## 3,000 tickets of 20 tenants under every fault there is; SEED=n as in an earlier run, SHORT=1 in two minutes
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(CHAOS)
 
 bench: .venv/dev ## the ratios that README and handbook name, measured on this machine
 	$(BIN)/ticketstream bench ingest
