@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -130,17 +129,6 @@ def test_json_goes_to_a_file_where_one_is_named(tmp_path: Path, capsys: pytest.C
     assert run(["key", "create", "--ring", "k1", "--json", str(target)]) == 0
     assert json.loads(target.read_text())["key"].startswith("k1:")
     assert capsys.readouterr().out.startswith("k1:")
-
-
-def test_help_answers_at_once() -> None:
-    """Half a second is what the command line promises; the best of three, since the machine may be busy."""
-    took = []
-    for _ in range(3):
-        started = time.monotonic()
-        code = "import sys; from infra.ops.cli.main import run; sys.exit(run(['--help']))"
-        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
-        took.append(time.monotonic() - started)
-    assert min(took) < 0.5
 
 
 def test_help_loads_nothing_heavy() -> None:
