@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "history": ("history", "import solved tickets"),
     "reconcile": ("reconcile", "feed in the tickets whose webhook never arrived"),
     "replay": ("replay", "run tickets of a time window again"),
+    "lag": ("lag", "how far each stage is behind, for whom, and what is held"),
     "dead-letters": ("dead_letters", "what could not be handled, and why"),
     "tail": ("tail", "follow the notes as they are delivered"),
     "bench": ("bench", "measure, and say compared with what"),

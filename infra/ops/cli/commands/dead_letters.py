@@ -45,7 +45,8 @@ def dead_letters() -> None:
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="The newest so many.")
 @json_option
 def list_(limit: int, json_to: JsonTo, **given: Any) -> int:
-    """The newest dead letters, oldest of them first."""
+    """The newest dead letters, oldest of them first, and what is held now."""
+    from infra.ops.cli.held_now import held_now, show_held
     from infra.ops.cli.surroundings import Surroundings
     from infra.ops.replay.letter_room import newest
 
@@ -56,7 +57,13 @@ def list_(limit: int, json_to: JsonTo, **given: Any) -> int:
 
         refuse_unknown_when_reachable(around, wanted.tenant_id)
 
+    held = held_now(around, wanted.tenant_id, wanted.reason, limit)
+
     def show() -> None:
+        show_letters()
+        show_held(held, output)
+
+    def show_letters() -> None:
         if not rows:
             output.say("No dead letters.")
             return
@@ -65,7 +72,7 @@ def list_(limit: int, json_to: JsonTo, **given: Any) -> int:
         output.table(columns, [[str(row[name])[:200] for name in names] for row in rows])
         output.say("All of one: ticketstream dead-letters show LETTER")
 
-    output.result({"dead_letters": rows}, show)
+    output.result({"dead_letters": rows, "held": held}, show)
     return 0
 
 
