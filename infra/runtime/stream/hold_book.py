@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from infra.runtime.clock import Clock
 from infra.runtime.postgres.availability import UNAVAILABLE
-from infra.runtime.stream.breaker import Breakers
+from infra.runtime.stream.breaker import Breakers, BreakerState
 from infra.runtime.stream.outcomes import Hold, Scope
 from infra.runtime.stream.ports import HeldEvent, HoldStore
 from infra.runtime.stream.record import Position
@@ -110,6 +110,7 @@ class HoldBook:
 
     async def waiting_for(self, tenant_id: str, position: Position, ticket_id: str) -> Waiting | None:
         """For how long a hold found by an earlier owner still closes this event's lane or ticket."""
+        asked_at_once = not ((reading := self._readings.get(tenant_id)) and reading.task.done())
         await self._read(tenant_id, position)
         now = self.clock.now()
         closing = [
@@ -120,7 +121,9 @@ class HoldBook:
             and (at == position or _closes(entry.held, ticket_id))
         ]
         if not closing:
-            return None
+            # All that started while the rows were read: the lane is half open, so one of them tries and the others wait for it.
+            inherited = asked_at_once and self.breakers.row(tenant_id).state is BreakerState.HALF_OPEN
+            return Waiting(0.0, Scope.TICKET, inf) if inherited else None
         latest = max(closing, key=lambda held: held.until)
         own = position in self._entries
         # Others are put back as if only their ticket waited: the lane must reopen with the event that closed it.

@@ -92,6 +92,7 @@ class StageWorld:
     kafka: str
     prefix: str
     folder: Path
+    module: str = "tests.integration.infra.runtime.stream.echo_stage"
     workers: list[Worker] = field(default_factory=list)
     _seen: dict[Topic, list[RawRecord]] = field(default_factory=dict)
     _readers: dict[Topic, Consumer] = field(default_factory=dict)
@@ -129,7 +130,7 @@ class StageWorld:
             "ECHO_DETACH": "1" if detach else "0",
             **{f"ECHO_{name.upper()}": str(value) for name, value in options.items()},
         }
-        command = [sys.executable, "-m", "tests.integration.infra.runtime.stream.echo_stage"]
+        command = [sys.executable, "-m", self.module]
         with log.open("wb") as out:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
         self.workers.append(Worker(process, ports_file, log))

@@ -357,7 +357,10 @@ async def test_the_next_owner_goes_on_with_the_same_back_off(first: Owner, next_
         assert first.hold(down).until == first.clock.now() + timedelta(seconds=seconds)
         first.clock.advance(seconds)
     await first.book.flush()
-    assert await next_owner.waits() is None  # it is due: half open
+    behind = next_owner.book.waiting_for(T, at(1), "1")
+    waiting = await asyncio.gather(next_owner.book.waiting_for(T, at(0), "0"), behind)
+    assert waiting == [(0.0, Scope.TICKET, inf)] * 2  # it is due, but half open: one at a time
+    assert (await next_owner.waits(offset=0), await next_owner.waits(offset=1)) == (None, None)
     assert next_owner.hold(down).until == first.clock.now() + timedelta(seconds=40)
 
 
@@ -408,7 +411,7 @@ async def test_reopening_ends_what_closed_the_lane_and_nothing_else(first: Owner
     assert (await first.waits(offset=0), await first.waits(offset=5)) == (None, None)
     assert await first.waits(offset=1) == (60.0, Scope.TICKET)
     await first.book.flush()
-    assert await next_owner.waits(offset=0) is None
+    assert await next_owner.waits(offset=0) == (0.0, Scope.TICKET)  # due, one at a time
     assert first.store.breakers[T, "deliver"].state is BreakerState.HALF_OPEN
 
 
