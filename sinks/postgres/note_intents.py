@@ -81,7 +81,7 @@ SELECT event_id::text AS event_id, note_id, done_at FROM note_intents
 WHERE tenant_id = $1 AND ticket_id = $2 AND marker <> $3 AND state = 'done' ORDER BY done_at DESC LIMIT 1
 """
 _OTHERS_LATELY = """
-SELECT count(*) FROM note_intents WHERE tenant_id = $1 AND ticket_id = $2 AND marker <> $3 AND state <> 'pending'
+SELECT count(*) FROM note_intents WHERE tenant_id = $1 AND ticket_id = $2 AND marker <> $3
     AND coalesce(sent_at, done_at) > now() - interval '24 hours'
 """
 _LEASE = f"""

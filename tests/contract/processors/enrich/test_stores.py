@@ -256,8 +256,9 @@ async def test_replays_of_tickets_that_nobody_knows_any_more_are_kept_in_their_o
     for number, what in enumerate("AB"):
         event = replay(kept.event(what, said(what)))
         assert (await kept.tickets.store(event, at(number))).newest_hash == event.ticket.content_hash
-    live = kept.event("wh-3", said("C"))
-    assert (await kept.tickets.store(live, at(0))).newest_hash == live.ticket.content_hash
+    live = kept.event("wh-3", said("C"), kind=TicketKind.UPDATED)
+    state = await kept.tickets.store(live, at(0))
+    assert (state.newest_hash, state.edits_since) == (live.ticket.content_hash, None), "the first that was received"
 
 
 async def test_a_replay_takes_over_what_its_original_began_and_never_ended(kept: Kept) -> None:

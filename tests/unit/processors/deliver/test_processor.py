@@ -160,9 +160,9 @@ async def test_two_edits_of_a_ticket_at_two_workers_are_written_one_after_the_ot
     former = asyncio.create_task(delivery.run())
     await posting.wait()
     edit = synthesized("edit", content_hash="b" * 64)
-    held = await delivery.run(edit)
-    assert isinstance(held, Hold)
-    assert (held.reason, held.scope) == (Reason.NOTE_PENDING, Scope.TICKET)
+    assert await delivery.run(edit) == Hold(
+        Reason.NOTE_PENDING, BUSY_SECONDS, Scope.TICKET, "another worker is at work on this ticket"
+    )
     go_on.set()
     assert isinstance(await former, Emit)
     assert isinstance(await delivery.run(edit), Emit)
@@ -265,6 +265,17 @@ async def test_a_refusal_after_an_unknown_end_does_not_make_it_certain(delivery:
     assert isinstance(await delivery.run(), Hold)
     assert isinstance(await delivery.run(), Emit)
     assert len(delivery.notes) == 1
+
+
+async def test_a_second_try_that_is_refused_does_not_make_the_first_certain(delivery: Delivery) -> None:
+    """The first one's note may show later than it should."""
+    delivery.desk.note_troubles += [Unknown("reset"), RATE_LIMITED]
+    await delivery.run()
+    delivery.clock.pass_by(SETTLE_TIME)
+    assert isinstance(await delivery.run(), Hold)
+    delivery.clock.pass_by(SETTLE_TIME)
+    assert isinstance(await delivery.run(), Emit)
+    assert delivery.desk.looked == 2
 
 
 @pytest.mark.parametrize("how", ["closed", "superseded"])
