@@ -10,26 +10,36 @@ from typing import Any
 from processors.synthesize.writer.writer import Written
 from schemas.events import Citation, EnhancementSynthesized, TicketEnriched, Usage, Writer
 
+TIMES = ("synthesized_at", "received_at", "enriched_at")
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A note and when it was written. All else in the event that leaves follows from the event that came in."""
+    """A note, when it was written, and the times of the event that it answers: that event may come again with the same id and
+    content but later times, where a stage before was cut off. All else in what leaves follows from what came in."""
 
     written: Written
     synthesized_at: datetime
+    received_at: datetime | None = None
+    enriched_at: datetime | None = None
+
+    @classmethod
+    def to(cls, event: TicketEnriched, written: Written, at: datetime) -> Answer:
+        return cls(written, at, event.received_at, event.enriched_at)
 
     def to_json(self) -> str:
-        return json.dumps({**asdict(self.written), "synthesized_at": self.synthesized_at.isoformat()})
+        times = {name: at.isoformat() for name in TIMES if (at := getattr(self, name)) is not None}
+        return json.dumps({**asdict(self.written), **times})
 
     @classmethod
     def from_json(cls, stored: str) -> Answer:
         """Raises ValueError, KeyError or TypeError if the text isn't a stored answer."""
         fields: dict[str, Any] = json.loads(stored)
-        at = datetime.fromisoformat(fields.pop("synthesized_at"))
+        times = {name: datetime.fromisoformat(fields.pop(name)) for name in TIMES if name in fields}
         fields["citations"] = tuple(Citation(**citation) for citation in fields["citations"])
         fields["usage"] = Usage(**fields["usage"])
         fields["writer"] = Writer(fields["writer"])
-        return cls(Written(**fields), at)
+        return cls(Written(**fields), **times)
 
     def following(self, event: TicketEnriched) -> EnhancementSynthesized:
         """The event that leaves the stage for `event`."""
@@ -45,8 +55,8 @@ class Answer:
             citations=written.citations,
             writer=written.writer,
             content_hash=ticket.content_hash,
-            received_at=event.received_at,
-            enriched_at=event.enriched_at,
+            received_at=self.received_at or event.received_at,
+            enriched_at=self.enriched_at or event.enriched_at,
             synthesized_at=self.synthesized_at,
             model=written.model,
             prompt_version=written.prompt_version,

@@ -51,7 +51,7 @@ async def process(event: TicketEnriched, *, stores: Stores, tenants: Tenants, au
             written = await author.write(task, tenant_id=event.tenant_id)
             if isinstance(written, Hold):
                 return written
-            answer = await store_persistently(stores.answers, event, owner, Answer(written, clock.now()))
+            answer = await store_persistently(stores.answers, event, owner, Answer.to(event, written, clock.now()))
         return _emit(answer, event, stores)
     finally:
         if answer is None:

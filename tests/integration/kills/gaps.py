@@ -1,0 +1,53 @@
+"""The gaps between each two side effects of every stage, by the call after (or before) which a process is killed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+INGEST = "ingest"
+ENRICH, SYNTHESIZE, DELIVER, FEEDBACK = "enrich", "synthesize", "deliver", "feedback_aggregate"
+PUBLISHED = ("infra.runtime.kafka.publisher", "Publisher", "publish")
+HANDLED = ("infra.runtime.stream.handler", "EventHandler", "handle")
+
+
+class Gap(NamedTuple):
+    """`call` is module, class and method; `when` is before or after it."""
+
+    service: str
+    name: str
+    call: tuple[str, str, str]
+    when: str = "after"
+
+    def __str__(self) -> str:
+        return f"{self.service}, {self.name}"
+
+
+GAPS = (
+    Gap(INGEST, "published, sender not answered", PUBLISHED),
+    Gap(ENRICH, "nothing done yet", ("sinks.postgres.received_events", "ReceivedEvents", "admit"), "before"),
+    Gap(ENRICH, "admitted, ticket not stored", ("sinks.postgres.received_events", "ReceivedEvents", "admit")),
+    Gap(ENRICH, "ticket stored, enhancement not begun", ("sinks.postgres.tickets", "Tickets", "store")),
+    Gap(ENRICH, "enhancement begun, not published", ("sinks.postgres.enhancements", "Enhancements", "begin")),
+    Gap(ENRICH, "published, not marked", PUBLISHED),
+    Gap(ENRICH, "marked, not handled", ("sinks.postgres.received_events", "ReceivedEvents", "mark")),
+    Gap(ENRICH, "handled, not committed", HANDLED),
+    Gap(SYNTHESIZE, "lease taken, model not called", ("sinks.postgres.answers", "Answers", "take")),
+    Gap(SYNTHESIZE, "model answered, not stored", ("sinks.postgres.answers", "Answers", "store"), "before"),
+    Gap(SYNTHESIZE, "answer stored, not published", ("sinks.postgres.answers", "Answers", "store")),
+    Gap(SYNTHESIZE, "published, not noted down", PUBLISHED),
+    Gap(SYNTHESIZE, "noted down, not handled", ("sinks.postgres.enhancements", "Enhancements", "synthesized")),
+    Gap(SYNTHESIZE, "handled, not committed", HANDLED),
+    Gap(DELIVER, "intent claimed", ("sinks.postgres.note_intents", "NoteIntents", "claim")),
+    Gap(DELIVER, "sent noted down, not posted", ("sinks.postgres.note_intents", "NoteIntents", "sent")),
+    Gap(DELIVER, "posted, not noted down", ("sinks.servicedesk.notes", "ServiceDeskNotes", "post")),
+    Gap(DELIVER, "done, enhancement not marked", ("sinks.postgres.note_intents", "NoteIntents", "done")),
+    Gap(DELIVER, "enhancement marked, not published", ("sinks.postgres.enhancements", "Enhancements", "posted")),
+    Gap(DELIVER, "published, not handled", PUBLISHED),
+    Gap(DELIVER, "handled, not committed", HANDLED),
+    Gap(FEEDBACK, "nothing done yet", ("sinks.postgres.feedback", "Feedback", "store"), "before"),
+    Gap(FEEDBACK, "stored, not published", ("sinks.postgres.feedback", "Feedback", "store")),
+    Gap(FEEDBACK, "published, not handled", PUBLISHED),
+    Gap(FEEDBACK, "handled, not committed", HANDLED),
+)
+PAID_AGAIN = "model answered, not stored"
+"""The only gap in which a model's answer is lost with the process."""
