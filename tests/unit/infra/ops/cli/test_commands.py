@@ -69,6 +69,9 @@ def test_the_help_names_the_commands_without_json(capsys: pytest.CaptureFixture[
         ("inventory", "import", "msp-one", __file__),
         ("bench", "everything"),
         ("tail", "--limit", "many"),
+        ("reconcile", "--since", "yesterday"),
+        ("reconcile", "--since", "31d"),
+        ("reconcile", "--since", "2999-01-01T00:00:00Z"),
     ],
     ids=" ".join,
 )

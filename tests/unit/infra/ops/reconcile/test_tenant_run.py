@@ -285,7 +285,7 @@ async def test_a_run_whose_tenant_another_took_over_stops() -> None:
         await world.state.begin(TENANT, "another", 60.0)
         return await page(*arguments)
 
-    world.desk.page = slowly  # type: ignore[method-assign]
+    world.desk.page = slowly  # type: ignore[assignment]
     report = await world.round()
     assert (report.problems[0].reason, world.fed) == ("lease_lost", [])
     assert await world.state.renew(TENANT, "another", 60.0)
