@@ -74,7 +74,7 @@ class TenantRun:
     _enrich_is_up_to_date: bool = False
     _newest: datetime | None = None
     _left: datetime | None = None
-    """Created time of the oldest ticket that was not dealt with."""
+    """Created time of the oldest ticket that is left to a later run; `_newest` of the last one that was looked at."""
 
     async def go(self) -> Report:
         """Raises PostgresUnavailable; what was fed in until then is in `report`."""
@@ -126,11 +126,7 @@ class TenantRun:
         """In the order of their creation; the first that must wait is where the next run begins."""
         arrived = await self._arrived([ticket.ticket_id for ticket in tickets])
         for ticket in tickets:
-            try:
-                await self._judge(ticket, arrived)
-            except BaseException:
-                self._left = self._left or ticket.created_at
-                raise
+            await self._judge(ticket, arrived)
             self._counts["listed"] += 1
             self._beyond += ticket.created_at > self.window.since
             self._newest = ticket.created_at
