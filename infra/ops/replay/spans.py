@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -21,6 +22,12 @@ ANSWER_SECONDS = 10.0
 SILENCE_SECONDS = 20.0
 BATCH = 50
 BATCH_BYTES = 1024 * 1024
+PASSING = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
+T = TypeVar("T")
 _NOWHERE = (Topic.DEAD_LETTERS, -1, -1)
 _UP_TO_A_MILLISECOND = timedelta(microseconds=999)
 """Kafka's times are whole milliseconds: the first one that isn't before the moment asked for."""
@@ -97,10 +104,7 @@ class KafkaSpans:
 
     def _partitions(self, topic: Topic) -> list[int]:
         name = topic.named(self._prefix)
-        try:
-            found = self._consumer.list_topics(name, timeout=ANSWER_SECONDS).topics[name]
-        except KafkaException as error:
-            raise _silent(error) from error
+        found = answered(partial(self._consumer.list_topics, name, timeout=ANSWER_SECONDS)).topics[name]
         if found.error is not None or not found.partitions:
             raise KafkaSilent(f"there is no topic {name}: create the topics with: ticketstream topics ensure")
         return sorted(found.partitions)
@@ -113,19 +117,15 @@ class KafkaSpans:
         ]
         found = []
         for one in asked:  # apart: one call takes a partition once
-            try:
-                (answer,) = self._consumer.offsets_for_times([one], timeout=ANSWER_SECONDS)
-            except KafkaException as error:
-                raise _silent(error) from error
+            (answer,) = answered(partial(self._consumer.offsets_for_times, [one], timeout=ANSWER_SECONDS))
             found.append(whole.end if answer.offset < 0 else min(answer.offset, whole.end))
         return Span(topic, partition, max(found[0], whole.first), max(found[1], found[0], whole.first))
 
     def _all(self, topic: Topic, partition: int) -> Span:
         place = TopicPartition(topic.named(self._prefix), partition)
-        try:
-            first, end = self._consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS, cached=False)
-        except KafkaException as error:
-            raise _silent(error) from error
+        first, end = answered(
+            partial(self._consumer.get_watermark_offsets, place, timeout=ANSWER_SECONDS, cached=False)
+        )
         return Span(topic, partition, first, end)
 
     def _read(self, span: Span, start: int) -> Batch:
@@ -158,6 +158,18 @@ class KafkaSpans:
                 deadline = time.monotonic() + SILENCE_SECONDS
         self._at = (span.topic, span.partition, reached)
         return Batch(tuple(records), min(reached, span.end))
+
+
+def answered(ask: Callable[[], T]) -> T:
+    """What Kafka answers, asked again for up to 10 s while a partition's leader changes. Raises KafkaSilent."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].code() not in PASSING or time.monotonic() > deadline:
+                raise _silent(error) from error
+        time.sleep(0.2)
 
 
 def _end_of_log(error: KafkaError, span: Span) -> int:

@@ -9,12 +9,13 @@ from bisect import bisect_left, insort
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from infra.ops.replay.ports import GroupOffsets, Reached
-from infra.ops.replay.spans import ANSWER_SECONDS, KafkaSilent
+from infra.ops.replay.spans import ANSWER_SECONDS, answered
 from schemas.topics import Stage
 
 LIVE_WAITING = 10
@@ -81,14 +82,8 @@ class KafkaGroups:
         place = TopicPartition(stage.consumes.named(self._prefix), partition)
         with self._lock:
             client = self._client(stage)
-            try:
-                first, end = client.get_watermark_offsets(place, timeout=ANSWER_SECONDS, cached=False)
-                (found,) = client.committed([place], timeout=ANSWER_SECONDS)
-            except KafkaException as error:
-                raise KafkaSilent(
-                    f"Kafka doesn't tell how far {stage} is ({error.args[0].str()}): check KAFKA_BOOTSTRAP_SERVERS, the brokers, "
-                    f"and that this principal may DESCRIBE the group {stage.group(self._prefix)}"
-                ) from error
+            first, end = answered(partial(client.get_watermark_offsets, place, timeout=ANSWER_SECONDS, cached=False))
+            (found,) = answered(partial(client.committed, [place], timeout=ANSWER_SECONDS))
         ahead = 0
         with suppress(UnicodeDecodeError):  # metadata of somebody else's commit
             if match := _AHEAD.match(found.metadata or ""):
