@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import heapq
 import re
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,17 +18,15 @@ from infra.ops.cli.output import Output
 from infra.ops.cli.surroundings import Surroundings
 from infra.ops.replay.feeding import TenantFeed
 from infra.ops.replay.letter_plan import LetterCounts, LetterReplaying
+from infra.ops.replay.letter_telling import as_row, letters_result, plain, replayed_object, tell_letters, text_of
 from infra.ops.replay.letters import Letter, LetterFilter, LetterJudge, decoded, letters, spans_of
 from infra.ops.replay.opening import Opened, kafka_config, open_publishing, open_reading
 from infra.ops.replay.spans import KafkaSpans, Span
 from infra.ops.replay.window_replay import run_replay
-from schemas.times import rfc3339
 from schemas.topics import Stage, Topic
 from sinks.postgres.audit_log import Audited, AuditLog
-from sinks.postgres.replayed_letters import LetterReplay
 
 _PLACE = re.compile(r"(?:(?P<topic>[A-Za-z0-9._-]+):)?(?P<partition>\d{1,9}):(?P<offset>\d{1,18})")
-MAX_HEADER_CHARACTERS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +69,15 @@ def look(around: Surroundings, name: str, why: str) -> tuple[dict[str, Any], byt
                 await AuditLog(opened.pool).write(entry)
                 last = (await opened.letters.last(event.tenant_id, [event.event_id])).get(event.event_id)
             inside, wrong = decoded(event, opened.verifying.codec)
-            headers = [{"name": one.key, "value": _text(one.value)} for one in event.original_headers]
+            headers = [{"name": one.key, "value": text_of(one.value)} for one in event.original_headers]
             shown = as_row(letter) | {
                 "original_event_id": event.original_event_id,
                 "sha256": event.original_sha256,
                 "bytes": len(event.original_value or b""),
                 "headers": headers,
-                "event": _plain(asdict(inside)) if inside is not None else None,
+                "event": plain(asdict(inside)) if inside is not None else None,
                 "event_error": wrong,
-                "replayed": _replayed(last),
+                "replayed": replayed_object(last),
             }
             return shown, event.original_value
 
@@ -105,11 +101,11 @@ def replay_letters(around: Surroundings, output: Output, asked: LettersAsked, *,
             )
             with output.status("reading dead letters …"):
                 counts = await replaying.plan()
-            _tell(output, counts)
+            tell_letters(output, counts)
             run_id = None
             if do and any(one.to_replay for one in counts.values()):
                 run_id = await _do(opened, output, replaying, asked, counts)
-            _result(output, counts, run_id, do=do)
+            letters_result(output, counts, run_id, do=do)
 
     run_replay(work)
     return 0
@@ -203,98 +199,3 @@ async def _onlooker(around: Surroundings) -> AsyncIterator[KafkaSpans]:
         yield spans
     finally:
         spans.close()
-
-
-def as_row(letter: Letter) -> dict[str, Any]:
-    """`topic`, `partition` and `offset` are those of the record that could not be handled, `letter` is the letter's own place."""
-    event, at = letter.event, letter.record.position
-    return {
-        "at": rfc3339(event.last_failed_at),
-        "tenant_id": event.tenant_id,
-        "ticket_id": event.ticket_id,
-        "stage": event.stage,
-        "reason": event.reason,
-        "error": event.error,
-        "trace_id": event.trace_id,
-        "topic": event.original_topic,
-        "partition": event.original_partition,
-        "offset": event.original_offset,
-        "attempts": event.attempts,
-        "first_at": rfc3339(event.first_failed_at),
-        "letter": f"{at.partition}:{at.offset}",
-        "letter_offset": at.offset,
-        "event_id": event.event_id,
-    }
-
-
-def _plain(value: Any) -> Any:
-    """A value of an event as JSON has it."""
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("utf-8", "backslashreplace")[:MAX_HEADER_CHARACTERS]
-
-
-def _replayed(last: LetterReplay | None) -> dict[str, Any] | None:
-    if last is None:
-        return None
-    return {"at": rfc3339(last.replayed_at) if last.replayed_at else None, "run_id": last.run_id, "who": last.who}
-
-
-def _tell(output: Output, counts: Mapping[str, LetterCounts]) -> None:
-    if rows := _group_rows(counts):
-        output.table(("tenant", "stage", "reason", "to replay"), rows)
-    for tenant, one in sorted(counts.items()):
-        name = tenant or "no proven tenant"
-        if one.already:
-            output.say(f"{name}: {one.already} replayed already are left alone; --again replays them once more.")
-        for reason, count in sorted(one.refused.items()):
-            output.say(f"{name}: {count} refused, {reason}: {one.why[reason]}")
-
-
-def _group_rows(counts: Mapping[str, LetterCounts]) -> Sequence[Sequence[object]]:
-    return [[t, *group, n] for t, one in sorted(counts.items()) for group, n in sorted(one.groups.items())]
-
-
-def _result(output: Output, counts: Mapping[str, LetterCounts], run_id: str | None, *, do: bool) -> None:
-    refused: Counter[str] = Counter()
-    for one in counts.values():
-        refused.update(one.refused)
-    to_replay = sum(one.to_replay for one in counts.values())
-    replayed = sum(one.replayed for one in counts.values())
-    value = {
-        "selected": sum(one.selected for one in counts.values()),
-        "to_replay": to_replay,
-        "replayed": replayed,
-        "already_replayed": sum(one.already for one in counts.values()),
-        "refused": dict(refused),
-        "by_tenant": {tenant: _counted(one) for tenant, one in sorted(counts.items())},
-        "dry_run": not do,
-        "run_id": run_id,
-    }
-
-    def show() -> None:
-        if run_id:
-            output.say(f"{replayed} replayed in run {run_id}.")
-        elif to_replay:
-            output.say(f"{to_replay} would be replayed. Nothing was done. To do it, add: --yes")
-        else:
-            output.say("There is nothing to replay.")
-
-    output.result(value, show)
-
-
-def _counted(one: LetterCounts) -> dict[str, Any]:
-    return {
-        "selected": one.selected,
-        "to_replay": one.to_replay,
-        "replayed": one.replayed,
-        "already_replayed": one.already,
-        "refused": dict(one.refused),
-        "by_stage_and_reason": [{"stage": s, "reason": r, "count": n} for (s, r), n in sorted(one.groups.items())],
-    }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from infra.ops.replay.request import ReplayRequest
-from infra.ops.replay.selection import LeftAlone, Piece, Scope, Selection, Verifying
+from infra.ops.replay.selection import LeftAlone, Piece, Scope, Selection
 from infra.ops.replay.spans import Spans
 from schemas.topics import Stage
 from sinks.postgres.replay_runs import Progress
@@ -93,6 +93,3 @@ async def plan(selections: Sequence[Selection], request: ReplayRequest) -> Plan:
         if counts.selected or counts.gone:
             by_tenant[selection.scope.tenant_id] = counts
     return Plan(request, by_tenant)
-
-
-__all__ = ["Counts", "Plan", "Scope", "Selection", "Verifying", "added", "plan", "scopes"]
