@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from typing import cast
 
 from aiohttp import web
 
 from infra.runtime.telemetry.http_log import server_logger
 from ingest import openapi
+from ingest.connections import Connections
 from ingest.feedback_api import FeedbackApi
 from ingest.feedback_links import FeedbackLinks
 from ingest.keys_route import KeysRoute
@@ -51,7 +54,9 @@ def public_app(edge: Edge) -> web.Application:
 class PublicServer:
     """Serves an application. `stop` takes no new connections and gives requests under way 7 s."""
 
-    def __init__(self, app: web.Application) -> None:
+    def __init__(self, app: web.Application, connections: Connections | None = None) -> None:
+        self._connections = connections or Connections()
+        app.middlewares.insert(0, self._connections.middleware)
         # Bodies stay as they came: their signature is over the bytes, and a broken gzip stream would be a 500.
         self._runner = web.AppRunner(
             app,
@@ -62,17 +67,21 @@ class PublicServer:
             keepalive_timeout=KEEPALIVE_SECONDS,
             shutdown_timeout=FINISH_SECONDS,
         )
+        self._listening: asyncio.Server | None = None
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
         """Raises OSError when the port is taken."""
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port, backlog=BACKLOG).start()
+            accept = self._connections.factory(cast(web.Server, self._runner.server))
+            self._listening = await asyncio.get_running_loop().create_server(accept, host, port, backlog=BACKLOG)
         except OSError:
             await self._runner.cleanup()
             raise
-        self.port = self._runner.addresses[0][1]
+        self.port = self._listening.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
+        if self._listening:
+            self._listening.close()
         await self._runner.cleanup()

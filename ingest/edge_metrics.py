@@ -23,6 +23,12 @@ WEBHOOKS = Counter(
 TENANTS_REFRESH_FAILED = Counter(
     "ticketstream_ingest_tenants_refresh_failed_total", "Polls of the tenants that PostgreSQL didn't answer."
 )
+CONNECTIONS_REFUSED = Counter(
+    "ticketstream_ingest_connections_refused_total", "Connections answered with 503, since there were too many."
+)
+CONNECTIONS_CUT_OFF = Counter(
+    "ticketstream_ingest_connections_cut_off_total", "Connections whose first request's headers took too long."
+)
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

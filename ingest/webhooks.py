@@ -18,6 +18,7 @@ from infra.runtime.telemetry.logs import get_logger
 from infra.runtime.telemetry.trace_context import new_traceparent
 from ingest import edge_metrics
 from ingest.answers import Refused, invalid_signature, json_answer, unavailable
+from ingest.connections import BodyRoom
 from ingest.ports import EventPublisher, TenantAccess, Tenants
 from ingest.rate_limit import RateLimit
 from ingest.recent_webhooks import Acknowledged, InFlight, Key, RecentWebhooks
@@ -43,17 +44,19 @@ class WebhookEdge:
     clock: Clock = field(default_factory=SystemClock)
     rates: RateLimit = field(default_factory=RateLimit)
     recent: RecentWebhooks = field(default_factory=RecentWebhooks)
+    bodies: BodyRoom = field(default_factory=BodyRoom)
 
     async def receive(self, request: web.Request) -> web.Response:
         tenant_id = request.match_info["tenant_id"]
         known: TenantAccess | None = None
         try:
-            body = await read_body(request)
-            require_media_type(request)
-            headers = _signed_headers(request)
-            now = self.clock.now()
-            known = self._authenticate(tenant_id, headers, body, now.timestamp())
-            return await self._accept(known, headers, body, now)
+            with self.bodies.of(request):
+                body = await read_body(request)
+                require_media_type(request)
+                headers = _signed_headers(request)
+                now = self.clock.now()
+                known = self._authenticate(tenant_id, headers, body, now.timestamp())
+                return await self._accept(known, headers, body, now)
         except Refused as refusal:
             label = known.tenant_id if known or (known := self.tenants.get(tenant_id)) else ""
             edge_metrics.webhooks(label, refusal.reason).inc()

@@ -14,6 +14,7 @@ import pytest
 from infra.runtime.keys.rings import KeyRing, new_ring_key
 from ingest.app import Edge, PublicServer, public_app
 from ingest.bearer import BearerTokens
+from ingest.connections import BodyRoom
 from ingest.fakes import FakeFeedback, FakeKeySource, FakePublisher, FakeTenants, FakeToken, FakeTokens
 from ingest.feedback_api import FeedbackApi
 from ingest.feedback_links import FeedbackLinks
@@ -50,12 +51,13 @@ class Running:
     link_ring: KeyRing = field(
         default_factory=lambda: KeyRing.parse(new_ring_key("l"), variable="TICKETSTREAM_LINK_KEYS")
     )
+    room: BodyRoom = field(default_factory=BodyRoom)
     port: int = 0
 
     def edge(self) -> Edge:
         queue = FeedbackQueue(self.tenants, self.publisher)
         return Edge(
-            WebhookEdge(self.tenants, self.publisher),
+            WebhookEdge(self.tenants, self.publisher, bodies=self.room),
             FeedbackApi(BearerTokens(self.tokens), queue, self.feedback),
             FeedbackLinks(self.link_ring, queue),
             KeysRoute(self.keys),
