@@ -36,8 +36,8 @@ def main(seed: int | None, short: bool, only: tuple[str, ...], keep: bool, json_
     plan = _plan(seed, short, only)
     console = Console(stderr=True, highlight=False)
     again = f"make chaos SEED={seed}{' SHORT=1' if short else ''}"
-    console.print(f"seed {seed}; again with: {again}")
     folder = Path(tempfile.mkdtemp(prefix="ts-chaos-"))
+    console.print(f"seed {seed}; again with: {again}; logs and ledgers: {folder}", soft_wrap=True)
     report = asyncio.run(run(plan, folder, lambda line: console.print(line, markup=False, soft_wrap=True)))
     show(report, console)
     written = json.dumps(report.as_json(), indent=2) + "\n"

@@ -40,15 +40,15 @@ class Mark:
 Make = Callable[[Mark, Content, bytes], tuple[dict[str, str], bytes]]
 
 
-def body_of(ticket_id: str, said: Content, *, operation: str = "created", **more: object) -> bytes:
-    """As a desk sends a ticket."""
+def body_of(ticket_id: str, said: Content) -> bytes:
+    """As a desk sends a new ticket."""
     request = {
         "id": ticket_id,
         "subject": said.subject,
         "description": said.description,
         "category": {"name": said.category},
     }
-    return json.dumps({"request": {**request, **more}, "operation": operation}).encode()
+    return json.dumps({"request": request, "operation": "created"}).encode()
 
 
 def _signed(mark: Mark, body: bytes, **changed: str) -> tuple[dict[str, str], bytes]:

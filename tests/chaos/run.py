@@ -24,7 +24,7 @@ MODEL_SECONDS = (0.2, 1.5)
 
 @dataclass(slots=True)
 class Struck:
-    """A fault that struck; seconds of the run. `until` is None while it lasts."""
+    """A fault that struck; seconds of the run. `until` is None while it lasts, and when it could not be undone."""
 
     name: str
     at: float
@@ -114,6 +114,11 @@ async def _strike(world: World, report: Report, at: float, name: str, random: Ra
     await asyncio.sleep(max(0.0, at - world.sender.seconds()))
     struck = Struck(name, round(world.sender.seconds(), 1))
     report.faults.append(struck)
-    struck.what = await FAULTS[name](world, random)
-    struck.until = round(world.sender.seconds(), 1)
+    try:
+        struck.what = await FAULTS[name](world, random)
+        struck.until = round(world.sender.seconds(), 1)
+    except (
+        Exception
+    ) as error:  # a fault that can't be undone is a failure of the run, whose ledgers are still worth reading
+        struck.what = f"FAILED: {error!r}"
     tell(f"{struck.at:6.1f} s  {name}: {struck.what}")

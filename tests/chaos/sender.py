@@ -20,6 +20,7 @@ import aiohttp
 from infra.ops.cli.webhook_request import headers, key_of, send
 from infra.ops.local.http_server import ControlError
 from infra.ops.local.servicedesk_simulator import SimulatorControl
+from infra.ops.local.servicedesk_simulator.state import Fields
 from tests.chaos.forgeries import KINDS, Forgery, Mark, body_of, forgery
 from tests.chaos.ledgers import Answered, Said
 from tests.chaos.plan import Plan
@@ -166,8 +167,8 @@ class Sender:
         for number, content in enumerate(ticket.contents):
             if number:
                 await asyncio.sleep(ticket.pause)
-            await self._at_desk(ticket, content, new=number == 0)
-            body = body_of(ticket.ticket_id, content, operation="updated" if number else "created")
+            at_desk = await self._at_desk(ticket, content, new=number == 0)
+            body = json.dumps({"request": at_desk, "operation": "updated" if number else "created"}).encode()
             row = self._row(ticket, "updated" if number else "created", number)
             self._told[ticket.tenant_id, ticket.ticket_id, number] = (row, body)
             await self._tell(row, body)
@@ -245,18 +246,23 @@ class Sender:
 
     # the desk, and forgeries
 
-    async def _at_desk(self, ticket: Ticket, content: Content, *, new: bool) -> None:
-        """The ticket as its desk has it, before anybody is told."""
+    async def _at_desk(self, ticket: Ticket, content: Content, *, new: bool) -> Fields:
+        """The ticket at its desk, before anybody is told, with the desk's own times."""
         fields = {"subject": content.subject, "description": content.description, "category": content.category}
         desks = self._site.desks
 
-        async def put() -> None:
-            if new:
-                await desks.create_request(ticket.tenant_id, id=ticket.ticket_id, **fields)
-            else:
-                await desks.update_request(ticket.tenant_id, ticket.ticket_id, **fields)
+        async def put() -> Fields:
+            if not new:
+                return await desks.update_request(ticket.tenant_id, ticket.ticket_id, **fields)
+            try:
+                return await desks.create_request(ticket.tenant_id, id=ticket.ticket_id, **fields)
+            except ControlError as error:
+                if "not unique" not in str(error):
+                    raise
+                # It is there by a try whose answer was lost.
+                return await desks.update_request(ticket.tenant_id, ticket.ticket_id, **fields)
 
-        await _insist(put)
+        return await _insist(put)
 
     async def _forge_now_and_then(self) -> None:
         times = sorted(self._random.uniform(0, self.plan.sending_seconds) for _ in range(self.plan.forged))
@@ -287,19 +293,13 @@ class Sender:
         await asyncio.sleep(max(0.0, self.started + at - time.monotonic()))
 
 
-async def _insist(work: Callable[[], Awaitable[None]], seconds: float = 60.0) -> None:
-    """Until the desk, which may be restarting, took it. A ticket that is there already is of a try whose answer was lost."""
+async def _insist(work: Callable[[], Awaitable[Fields]], seconds: float = 60.0) -> Fields:
+    """What the desk answers, which may just be restarting."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            await work()
-        except ControlError as error:
-            if "not unique" in str(error):
-                return
-            raise
+            return await work()
         except (aiohttp.ClientError, TimeoutError, OSError):
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(0.3)
-        else:
-            return

@@ -23,8 +23,7 @@ BROKEN = "tests.chaos.broken"
 
 @pytest.mark.alone
 @pytest.mark.timeout(PATIENCE + 20)
-async def test_a_short_run_loses_doubles_and_crosses_nothing(kafka: str, tmp_path: Path) -> None:
-    """`kafka` only so that a missing tool skips here, too."""
+async def test_a_short_run_loses_doubles_and_crosses_nothing(own_kafka: None, tmp_path: Path) -> None:
     report = tmp_path / "chaos.json"
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.chaos", "--short", "--seed", str(SEED), "--json", str(report),
@@ -38,7 +37,7 @@ async def test_a_short_run_loses_doubles_and_crosses_nothing(kafka: str, tmp_pat
 
 
 @pytest.fixture(scope="module")
-async def unguarded(kafka: str) -> AsyncIterator[Verdict]:
+async def unguarded(own_kafka: None) -> AsyncIterator[Verdict]:
     """What the oracle says of a chain whose deliver doesn't look before it posts again, and whose edge acknowledges too early."""
     modules = {
         **MODULES,

@@ -118,3 +118,11 @@ async def test_it_ends_with_the_process_that_started_it_and_the_next_one_takes_o
 
     assert not psutil.pid_exists(pid)
     assert await ask(server.dsn(), "SELECT answer FROM kept") == 42
+
+
+async def test_it_takes_as_many_connections_as_it_is_told(server: EmbeddedPostgres) -> None:
+    await server.stop()
+    server.max_connections = 150
+    await server.start()
+
+    assert await ask(server.dsn(), "SHOW max_connections") == "150"

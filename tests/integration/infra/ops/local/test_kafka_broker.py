@@ -20,6 +20,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from infra.ops.local.kafka import KafkaBroker
 from infra.ops.local.kafka.broker import new_cluster_id
 from infra.ops.local.kafka.jars import DownloadFailed, MissingTool, find_jars, find_java, java_version
+from infra.ops.local.kafka.properties import BrokerPorts, server_properties
 from infra.runtime.kafka.topics import ensure_topics
 
 
@@ -198,3 +199,10 @@ def test_a_download_killed_half_way_is_not_taken_for_the_jars(tools: Path, tmp_p
     program(tools, "mvn", f"{out}; : > $d/kafka_2.13-4.1.0.jar")
 
     assert [file.name for file in find_jars(cache).iterdir()] == ["kafka_2.13-4.1.0.jar"]
+
+
+def test_clients_are_sent_to_the_proxys_port_when_there_is_one() -> None:
+    lines = server_properties(BrokerPorts(client=1000, controller=1001, advertised=1002), Path("data")).splitlines()
+
+    assert "advertised.listeners=PLAINTEXT://127.0.0.1:1002" in lines
+    assert "listeners=PLAINTEXT://127.0.0.1:1000,CONTROLLER://127.0.0.1:1001" in lines

@@ -223,3 +223,21 @@ async def test_as_a_program_it_says_its_url_and_stops_on_sigterm(session: aiohtt
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def test_the_journal_outlives_the_server_and_names_the_ticket(
+    session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    journal = tmp_path / "calls.jsonl"
+    body = {"model": "m", "messages": [{"role": "user", "content": PROMPT}]}
+    for _ in range(2):
+        async with ModelServer(journal=journal) as model:
+            await ModelControl(model.base_url, session).set_faults(ModelFault(kind="garbage", calls=1))
+            async with session.post(f"{model.base_url}/chat/completions", json=body, headers=BEARER) as answer:
+                await answer.read()
+
+    calls = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert [(call["subject"], call["status"], call["fault"]) for call in calls] == [
+        ("VPN down at Pier 5", 200, "garbage")
+    ] * 2
+    assert "body" not in calls[0] and calls[0]["started"] <= calls[0]["ended"]
