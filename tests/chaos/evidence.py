@@ -118,16 +118,20 @@ def _letters(config: dict[str, Any]) -> tuple[Letter, ...]:
 
 
 def paid_answers(journal: Path) -> tuple[PaidAnswer, ...]:
-    """Whole answers that the model's server gave, by its journal."""
+    """Whole answers that the model gave, or would have given had its caller not hung up: a provider counts both."""
     if not journal.exists():
         return ()
     calls = [orjson.loads(line) for line in journal.read_bytes().splitlines()]
     return tuple(
         PaidAnswer(match[0], call["started"], call["ended"])
         for call in calls
-        if call["status"] == 200 and not UNPAID & set(call["fault"].split("+"))
+        if _is_paid(call["status"], {kind for kind in call["fault"].split("+") if kind})
         if (match := TOKEN.search(call["subject"]))
     )
+
+
+def _is_paid(status: int, faults: set[str]) -> bool:
+    return not faults & UNPAID if status == 200 else status == 0 and faults <= {"latency"}
 
 
 def _deaths_of_synthesize(deaths: list[Death]) -> list[float]:

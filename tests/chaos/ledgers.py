@@ -48,7 +48,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class PaidAnswer:
-    """The model's whole answer about the ticket whose subject holds `token`; times in seconds since 1970."""
+    """The model's answer about the ticket whose subject holds `token`, heard or not; times in seconds since 1970."""
 
     token: str
     started: float

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from tests.chaos.evidence import paid_answers
 from tests.chaos.ledgers import Answered, Evidence, Letter, NoteAtDesk, PaidAnswer, Said
 from tests.chaos.oracle import Verdict, judge
 
@@ -110,3 +113,26 @@ def test_an_answer_paid_twice_needs_a_kill_between() -> None:
 
 def test_lag_that_is_left_is_not_right() -> None:
     assert not judge(replace(RIGHT, lag={"deliver": 1})).right
+
+
+@pytest.mark.parametrize(
+    ("status", "fault", "paid"),
+    [
+        (200, "", True),
+        (200, "latency", True),
+        (200, "latency+garbage", False),
+        (200, "error_in_200", False),
+        (429, "latency+rate_limit", False),
+        (0, "latency", True),
+        (0, "latency+hang", False),
+        (0, "reset", False),
+    ],
+)
+def test_an_answer_is_paid_when_it_is_whole_or_was_not_waited_for(
+    status: int, fault: str, paid: bool, tmp_path: Path
+) -> None:
+    journal = tmp_path / "model.jsonl"
+    call = {"subject": f"Printer {ONE} burns", "status": status, "fault": fault, "started": 1.0, "ended": 2.0}
+    journal.write_text(json.dumps(call) + "\n")
+
+    assert bool(paid_answers(journal)) is paid
