@@ -52,10 +52,12 @@ async def unguarded(own_kafka: None) -> AsyncIterator[Verdict]:
 
 
 @pytest.mark.alone
+@pytest.mark.timeout(PATIENCE)
 def test_without_the_look_before_posting_again_notes_are_doubled(unguarded: Verdict) -> None:
     assert unguarded.doubled and not unguarded.right
 
 
 @pytest.mark.alone
+@pytest.mark.timeout(PATIENCE)
 def test_an_edge_that_acknowledges_before_it_published_loses_tickets(unguarded: Verdict) -> None:
     assert unguarded.lost and not unguarded.right
