@@ -15,7 +15,7 @@ from infra.runtime.kafka.client_settings import KafkaClient, KafkaSettings
 from infra.runtime.kafka.producer import Producer
 from infra.runtime.kafka.publisher import Publisher
 from infra.runtime.kafka.schema_registry import codec_with
-from infra.runtime.kafka.topics import check_partition_counts
+from infra.runtime.kafka.topics import check_partition_counts_when_ready
 from infra.runtime.keys.directory import KeyDirectory
 from infra.runtime.keys.signing import SigningKey
 from infra.runtime.postgres.pool import Pool, open_pool_when_ready
@@ -62,13 +62,13 @@ class StageContext:
 
 @asynccontextmanager
 async def open_stage(stage: Stage, settings: StageSettings, kafka: KafkaSettings) -> AsyncIterator[StageContext]:
-    """Waits for PostgreSQL, loads tenants and keys, checks the topics. Raises what names the cure when they don't fit."""
+    """Waits for PostgreSQL and Kafka, loads tenants and keys, checks the topics. Raises what names the cure when they don't fit."""
     logs.configure(stage.value, settings.log_level)
     signing_key = SigningKey.load(settings.signing_key_file, service=stage.value)
     pool = await open_pool_when_ready(settings.database_url, service=stage.value, size=POOL_SIZE)
     tenants, keys = TenantDirectory(pool), KeyDirectory(ServiceKeys(pool).load)
     client = KafkaClient(kafka)
-    await check_partition_counts(client.librdkafka(), settings.topic_prefix)
+    await check_partition_counts_when_ready(client.librdkafka(), settings.topic_prefix)
     await keys.refresh()
     await tenants.start()
     watching = asyncio.create_task(keys.run())

@@ -14,12 +14,16 @@ from typing import Any
 
 from infra.runtime.kafka.topic_admin import ClusterShape, TopicAdmin, TopicPlan
 from infra.runtime.kafka.topic_report import BrokersUnreachable, Correction, EnsureReport, Problem, TopicsError
+from infra.runtime.telemetry.logs import get_logger
 from schemas.topics import DEFAULT_PARTITIONS, TOPIC_CONFIGS, Topic, TopicConfig
 
 __all__ = ["BrokersUnreachable", "Correction", "EnsureReport", "Problem", "TopicsError"]
-__all__ += ["check_partition_counts", "ensure_topics"]
+__all__ += ["check_partition_counts", "check_partition_counts_when_ready", "ensure_topics"]
+
+log = get_logger(__name__)
 
 VISIBLE_SECONDS = 15.0
+RETRY_SECONDS = 1.0
 GROWTH_ORDER = (
     Topic.DEAD_LETTERS,
     Topic.FEEDBACK_AGGREGATED,
@@ -62,6 +66,19 @@ async def check_partition_counts(client_config: Mapping[str, Any], prefix: str) 
             f"--partitions {max(counts.values())}"
         )
     return next(iter(counts.values()))
+
+
+async def check_partition_counts_when_ready(
+    client_config: Mapping[str, Any], prefix: str, *, pause: float = RETRY_SECONDS
+) -> int:
+    """Like `check_partition_counts`, but waits for as long as Kafka doesn't answer: a process that ended instead would have to sit
+    out its supervisor's growing back-off when Kafka is there again."""
+    while True:
+        try:
+            return await check_partition_counts(client_config, prefix)
+        except BrokersUnreachable as error:
+            log.warning("Waiting for Kafka", error=str(error))
+        await asyncio.sleep(pause)
 
 
 @dataclass(frozen=True, slots=True)
