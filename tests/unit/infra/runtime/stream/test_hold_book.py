@@ -14,7 +14,7 @@ import pytest
 from infra.runtime.postgres.availability import PostgresUnavailable
 from infra.runtime.stream.breaker import BreakerState
 from infra.runtime.stream.fakes import ManualClock, MemoryHolds
-from infra.runtime.stream.hold_book import HoldBook
+from infra.runtime.stream.hold_book import HoldBook, Waiting
 from infra.runtime.stream.outcomes import Hold, Scope
 from infra.runtime.stream.ports import HeldEvent
 from infra.runtime.stream.record import Position
@@ -358,8 +358,8 @@ async def test_the_next_owner_goes_on_with_the_same_back_off(first: Owner, next_
         first.clock.advance(seconds)
     await first.book.flush()
     behind = next_owner.book.waiting_for(T, at(1), "1")
-    waiting = await asyncio.gather(next_owner.book.waiting_for(T, at(0), "0"), behind)
-    assert waiting == [(0.0, Scope.TICKET, inf)] * 2  # it is due, but half open: one at a time
+    both = await asyncio.gather(next_owner.book.waiting_for(T, at(0), "0"), behind)
+    assert all(one == Waiting(0.0, Scope.TICKET, inf) for one in both)  # it is due, but half open: one at a time
     assert (await next_owner.waits(offset=0), await next_owner.waits(offset=1)) == (None, None)
     assert next_owner.hold(down).until == first.clock.now() + timedelta(seconds=40)
 
@@ -403,6 +403,7 @@ async def test_a_desk_that_names_a_week_is_asked_again_within_the_holds_age(firs
 
 
 async def test_reopening_ends_what_closed_the_lane_and_nothing_else(first: Owner, next_owner: Owner) -> None:
+    assert await first.waits(offset=0) is None
     first.hold(offset=0)
     first.hold(Hold(Reason.NOTE_UNCERTAIN, 60.0, Scope.TICKET), offset=1)
     assert first.book.closed() == {T: 3}
