@@ -38,7 +38,7 @@ async def test_a_ticket_that_the_desk_refused_gets_its_note_once_the_desk_is_men
     synthesized = await tenant.chain.tap.first(Topic.ENHANCEMENTS_SYNTHESIZED, tenant.partition, ticket_id)
     await tenant.chain.tap.letter_for(Topic.ENHANCEMENTS_SYNTHESIZED, tenant.partition, synthesized.offset)
     assert await tenant.failure(ticket_id)
-    await tenant.faulty()
+    await tenant.chain.desks.clear_faults(tenant.desk)
 
     shown = await letters(tenant)
     assert (shown["to_replay"], shown["replayed"]) == (1, 0)
