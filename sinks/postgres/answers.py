@@ -42,8 +42,9 @@ WHERE tenant_id = $1 AND input_id = $2 AND owner = $3 RETURNING owner
 """  # noqa: S608
 _ANSWER = "SELECT answer FROM synthesized_answers WHERE tenant_id = $1 AND input_id = $2"
 _STORE = """
+WITH released AS (DELETE FROM synthesis_leases WHERE tenant_id = $1 AND input_id = $2 AND owner = $4)
 INSERT INTO synthesized_answers (tenant_id, input_id, answer, stored_by) VALUES ($1, $2, $3, $4)
-ON CONFLICT (tenant_id, input_id) DO NOTHING
+ON CONFLICT (tenant_id, input_id) DO NOTHING RETURNING true
 """
 _RELEASE = "DELETE FROM synthesis_leases WHERE tenant_id = $1 AND input_id = $2 AND owner = $3"
 
@@ -78,8 +79,8 @@ class Answers:
         """Keep the answer and end the lease. Returns the answer that is kept: the first one stored wins, so that two owners
         after a lost lease still send the same."""
         async with tenant_transaction(self._pool, tenant_id) as connection:
-            await connection.execute(_STORE, tenant_id, input_id, answer, owner)
-            await connection.execute(_RELEASE, tenant_id, input_id, owner)
+            if await connection.fetchval(_STORE, tenant_id, input_id, answer, owner):
+                return answer
             kept: str = await connection.fetchval(_ANSWER, tenant_id, input_id)
             return kept
 

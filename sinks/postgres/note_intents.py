@@ -16,6 +16,7 @@ from infra.runtime.postgres.tenant import Connection, tenant_transaction
 from schemas.reasons import Reason
 
 LEASE_SECONDS = 30
+MOST_REMEMBERED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,12 @@ _INSERT = """
 INSERT INTO note_intents (tenant_id, marker, ticket_id, content_hash, event_id) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (tenant_id, marker) DO NOTHING
 """
-_READ = (
-    "SELECT state, event_id::text AS event_id, note_id, done_at FROM note_intents WHERE tenant_id = $1 AND marker = $2"
-)
-_CLAIMED = """
-SELECT state, CASE state WHEN 'sent' THEN greatest(0, extract(epoch FROM clock_timestamp() - sent_at))::float8 END AS sent_ago
-FROM note_intents WHERE tenant_id = $1 AND marker = $2
+_READ = """
+SELECT intent.state, intent.event_id::text AS event_id, intent.note_id, intent.done_at, dropped.reason, dropped.dropped_at,
+    CASE state WHEN 'sent' THEN greatest(0, extract(epoch FROM clock_timestamp() - intent.sent_at))::float8 END AS sent_ago
+FROM note_intents intent LEFT JOIN note_drops dropped ON dropped.tenant_id = intent.tenant_id AND dropped.event_id = $3
+WHERE intent.tenant_id = $1 AND intent.marker = $2
 """
-_DROPPED = "SELECT reason, dropped_at FROM note_drops WHERE tenant_id = $1 AND event_id = $2"
 _EARLIER = """
 SELECT event_id::text AS event_id, note_id, done_at FROM note_intents
 WHERE tenant_id = $1 AND ticket_id = $2 AND marker <> $3 AND state = 'done' ORDER BY done_at DESC LIMIT 1
@@ -118,21 +117,23 @@ class NoteIntents:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._let_go: set[str] = set()
 
     async def claim(self, key: NoteKey, owner: str) -> Intent | Busy:
         """The row, made if there is none, and the lease if it was free, run out or this owner's. What is done is returned
         whoever holds the lease, and takes none: posted for this key by any input, or dropped for this very input."""
         async with tenant_transaction(self._pool, key.tenant_id) as connection:
             await connection.execute(_INSERT, key.tenant_id, key.marker, key.ticket_id, key.content_hash, key.event_id)
-            if ending := await _ending(connection, key):
+            if ending := _ending(await _row(connection, key), key):
                 return Intent(IntentState.DONE, ending)
             if await connection.fetchval(_LEASE, key.tenant_id, key.ticket_id, owner) is None:
                 return Busy()
+            self._let_go.discard(owner)
             # Again under the lease: the last owner may have ended it between the look and the lease.
-            if ending := await _ending(connection, key):
+            claimed = await _row(connection, key)
+            if ending := _ending(claimed, key):
                 await connection.execute(_RELEASE, key.tenant_id, key.ticket_id, owner)
                 return Intent(IntentState.DONE, ending)
-            claimed = await _row(connection, key, _CLAIMED)
             others = (key.tenant_id, key.ticket_id, key.marker)
             earlier = await connection.fetchrow(_EARLIER, *others)
             return Intent(
@@ -173,27 +174,36 @@ class NoteIntents:
                     _DROP, key.tenant_id, ending.event_id, key.marker, ending.reason.value, ending.at
                 )
             await connection.execute(_RELEASE, key.tenant_id, key.ticket_id, owner)
-            return await _ending(connection, key) or ending
+            kept = _ending(await _row(connection, key), key) or ending
+        self._remember_let_go(owner)
+        return kept
+
+    def _remember_let_go(self, owner: str) -> None:
+        """An owner is one try, so it takes no lease again. Forgetting costs a needless statement."""
+        if len(self._let_go) >= MOST_REMEMBERED:
+            self._let_go.clear()
+        self._let_go.add(owner)
 
     async def release(self, key: NoteKey, owner: str) -> None:
-        """End this owner's lease. Nothing happens if it isn't this owner's."""
+        """End this owner's lease. Nothing happens if it isn't this owner's, as after `done`."""
+        if owner in self._let_go:
+            self._let_go.discard(owner)
+            return
         async with tenant_transaction(self._pool, key.tenant_id) as connection:
             await connection.execute(_RELEASE, key.tenant_id, key.ticket_id, owner)
 
 
-async def _row(connection: Connection, key: NoteKey, query: str = _READ) -> asyncpg.Record:
-    row = await connection.fetchrow(query, key.tenant_id, key.marker)
+async def _row(connection: Connection, key: NoteKey) -> asyncpg.Record:
+    row = await connection.fetchrow(_READ, key.tenant_id, key.marker, key.event_id)
     if row is None:
         raise LookupError(f"the intent {key.marker} is gone: its tenant was erased meanwhile")
     return row
 
 
-async def _ending(connection: Connection, key: NoteKey) -> Ending | None:
-    row = await _row(connection, key)
+def _ending(row: asyncpg.Record, key: NoteKey) -> Ending | None:
     if row["state"] == IntentState.DONE.value:
         return _posted(row)
-    dropped = await connection.fetchrow(_DROPPED, key.tenant_id, key.event_id)
-    return Ending(key.event_id, dropped["dropped_at"], reason=Reason(dropped["reason"])) if dropped else None
+    return Ending(key.event_id, row["dropped_at"], reason=Reason(row["reason"])) if row["dropped_at"] else None
 
 
 def _posted(row: asyncpg.Record) -> Ending:

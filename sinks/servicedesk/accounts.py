@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 from infra.runtime.keys.rings import KeyRingError
@@ -10,6 +12,9 @@ from sinks.postgres.credentials import NoCredential
 from sinks.servicedesk.types import DeskAccount, DeskForm
 
 log = get_logger(__name__)
+
+REMEMBERED_SECONDS = 2.0
+MOST_REMEMBERED = 1000
 
 
 class DeskSettings(Protocol):
@@ -31,19 +36,32 @@ class Credentials(Protocol):
 
 
 class StoredDeskAccounts:
-    """DeskAccounts over tenants' settings and credentials, read anew each time: a replaced key counts at once."""
+    """DeskAccounts over tenants' settings and credentials. A credential is read again after 2 s, as settings are followed: a note
+    takes several calls, and a busy tenant's notes many."""
 
-    def __init__(self, tenants: Tenants, credentials: Credentials) -> None:
-        self._tenants = tenants
-        self._credentials = credentials
+    def __init__(
+        self, tenants: Tenants, credentials: Credentials, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._tenants, self._credentials, self._now = tenants, credentials, now
+        self._read: dict[str, tuple[float, str]] = {}
 
     async def of(self, tenant_id: str) -> DeskAccount | None:
         settings = self._tenants.of_tenant(tenant_id)
         if settings is None:
             return None
         try:
-            credential = await self._credentials.get(tenant_id)
+            credential = await self._credential(tenant_id)
         except (NoCredential, KeyRingError) as error:
             log.error("A desk credential can't be read", tenant_id=tenant_id, error=str(error))
             return None
         return DeskAccount(tenant_id, settings.servicedesk_base_url, DeskForm(settings.servicedesk_form), credential)
+
+    async def _credential(self, tenant_id: str) -> str:
+        read = self._read.get(tenant_id)
+        if read is not None and read[0] > self._now():
+            return read[1]
+        credential = await self._credentials.get(tenant_id)
+        if len(self._read) >= MOST_REMEMBERED:
+            self._read.clear()
+        self._read[tenant_id] = (self._now() + REMEMBERED_SECONDS, credential)
+        return credential

@@ -27,6 +27,9 @@ class Credentials:
     def __init__(self, stored: str | Exception) -> None:
         self._stored = stored
 
+    def replace(self, stored: str) -> None:
+        self._stored = stored
+
     async def get(self, tenant_id: str) -> str:
         if isinstance(self._stored, Exception):
             raise self._stored
@@ -46,3 +49,24 @@ async def test_a_credential_that_is_not_there_or_not_readable_is_no_account(erro
 
 async def test_an_unknown_tenant_has_no_account() -> None:
     assert await StoredDeskAccounts(Tenants(), Credentials("secret")).of("other") is None
+
+
+async def test_a_replaced_credential_counts_within_two_seconds() -> None:
+    now, credentials = [1000.0], Credentials("old")
+    accounts = StoredDeskAccounts(Tenants(), credentials, now=lambda: now[0])
+    assert (first := await accounts.of("acme"))
+    credentials.replace("new")
+    now[0] += 1.9
+    assert await accounts.of("acme") == first
+    now[0] += 0.2
+    account = await accounts.of("acme")
+    assert account is not None
+    assert account.credential == "new"
+
+
+async def test_what_cannot_be_read_is_asked_for_again_at_once() -> None:
+    credentials = Credentials(NoCredential("none"))
+    accounts = StoredDeskAccounts(Tenants(), credentials)
+    assert await accounts.of("acme") is None
+    credentials.replace("new")
+    assert await accounts.of("acme") is not None
