@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from importlib import import_module
+from inspect import signature
 
 import click
 
-from infra.ops.cli.failure import Failure
+from infra.ops.cli.failure import Failure, WrongUse
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
-NAMES = ("ingest", "chain", "throughput")
+NAMES = ("ingest", "chain", "throughput", "burst", "fairness", "memory")
 
 
 @click.command(cls=JsonCommand)
 @click.argument("name", type=click.Choice(NAMES))
+@click.option("--events", type=click.IntRange(min=1), help="How many wait, for burst, fairness and memory.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="How long the desk is down, for fairness.")
 @json_option
-def bench(name: str, json_to: JsonTo) -> int:
+def bench(name: str, events: int | None, minutes: float | None, json_to: JsonTo) -> int:
     """Measure NAME on this machine, beside what it is compared with, in one run.
 
     ingest: the edge beside a handler that only reads the body. chain: from webhook to note at a steady rate.
     throughput: how many tickets a second one worker a stage takes, and the CPU of each.
+    burst: how busy synthesize's slots are with 2,000 tickets waiting. fairness: what tenants notice of another one's backlog, and
+    of another one's broken desk. memory: what 100,000 waiting events take in each worker.
     """
     output = Output(json_to)
     module = import_module(f"infra.ops.bench.{name}")
     measure = getattr(module, f"bench_{name}")
+    chosen = {option: value for option, value in (("events", events), ("minutes", minutes)) if value is not None}
+    if unknown := chosen.keys() - signature(measure).parameters.keys():
+        raise WrongUse(f"bench {name} has no --{min(unknown)}", "leave it out")
     try:
-        measured = asyncio.run(measure(lambda line: click.echo(line, err=True)))
+        measured = asyncio.run(measure(lambda line: click.echo(line, err=True), **chosen))
     except RuntimeError as error:
         raise Failure(f"bench {name}", str(error)) from None
     value = measured.as_json()
