@@ -45,12 +45,13 @@ async def _burst(tell: Callable[[str], None], bench: Bench, name: str, cap: int,
             tell(f"cap {cap}: {events} tickets wait, the worker starts")
             await feed.begin(Stage.SYNTHESIZE.value)
             worker = feed.pid(Stage.SYNTHESIZE.value)
-            while not calls.spans:  # until the model's package is loaded, which takes seconds of CPU
-                await asyncio.sleep(0.05)
+            await _until_asked(calls, 1)  # then the model's package is loaded, which takes seconds of CPU
             before = cpu_seconds(worker)
             await _until_asked(calls, events)
             cpu, megabytes = cpu_seconds(worker) - before, resident_megabytes(worker)
     spans = calls.spans
+    if len(spans) != events:
+        raise RuntimeError(f"{len(spans)} calls for {events} tickets")
     took = max(span.end for span in spans) - min(span.start for span in spans)
     lasted = work_lasted_until(spans, SLOTS, cap)
     bench.ratios[f"{name}_slots_busy"] = round(busy_share(spans, SLOTS), 3)
@@ -66,6 +67,7 @@ async def _burst(tell: Callable[[str], None], bench: Bench, name: str, cap: int,
 
 
 async def _until_asked(calls: CallTimes, events: int) -> None:
+    """Until so many calls are over."""
     heard, count = time.monotonic(), -1
     while (done := sum(span.end < float("inf") for span in calls.spans)) < events:
         if done > count:
@@ -73,5 +75,3 @@ async def _until_asked(calls: CallTimes, events: int) -> None:
         elif time.monotonic() - heard > SILENCE_SECONDS:
             raise RuntimeError(f"after {done} of {events} calls none came for {SILENCE_SECONDS:.0f} s")
         await asyncio.sleep(0.1)
-    if len(calls.spans) != events:
-        raise RuntimeError(f"{len(calls.spans)} calls for {events} tickets")
