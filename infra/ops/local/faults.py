@@ -1,8 +1,10 @@
 """Scheduled misbehaviour of the local stand-in servers: which call meets which fault."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from math import inf
 from random import Random
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,7 +12,7 @@ MOST_FAULTS = 1000
 
 
 class Fault(BaseModel):
-    """One way to misbehave, for the next `calls` calls, or until cleared when `calls` is None.
+    """One way to misbehave, for the next `calls` calls and no longer than `lasting` seconds; None is without that limit.
 
     `probability` is the chance that a matching call meets it; only calls that do are counted. `seconds` is how long a latency
     or a hang takes; with `seconds_max` a latency is drawn evenly from the range. `when` "after" lets the call do its work first.
@@ -21,6 +23,7 @@ class Fault(BaseModel):
     kind: str
     when: Literal["before", "after"] = "before"
     calls: int | None = Field(default=None, ge=1)
+    lasting: float | None = Field(default=None, gt=0, le=3600)
     probability: float = Field(default=1.0, gt=0, le=1)
     seconds: float | None = Field(default=None, ge=0, le=600)
     seconds_max: float | None = Field(default=None, ge=0, le=600)
@@ -50,16 +53,25 @@ class Fault(BaseModel):
 F = TypeVar("F", bound=Fault)
 
 
+class _Set(NamedTuple, Generic[F]):
+    """A fault that is set, how many calls it is still for, and when it ends."""
+
+    fault: F
+    calls: int | None
+    until: float
+
+
 class FaultSchedule(Generic[F]):
     """The faults that are set, in the order in which they were set."""
 
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._faults: list[tuple[F, int | None]] = []
+    def __init__(self, random: Random, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._random, self._monotonic = random, monotonic
+        self._faults: list[_Set[F]] = []
 
     def set(self, faults: Iterable[F]) -> None:
         """Add faults. Raises ValueError above 1,000."""
-        added = [(fault, fault.calls) for fault in faults]
+        now = self._monotonic()
+        added = [_Set(fault, fault.calls, inf if fault.lasting is None else now + fault.lasting) for fault in faults]
         if len(self._faults) + len(added) > MOST_FAULTS:
             raise ValueError(f"more than {MOST_FAULTS} faults: clear some, or use `calls` to set a longer one")
         self._faults += added
@@ -72,19 +84,24 @@ class FaultSchedule(Generic[F]):
         """What the next call of `target` meets: every matching latency, then at most one other fault."""
         latencies: list[F] = []
         other: list[F] = []
-        left: list[tuple[F, int | None]] = []
-        for fault, calls in self._faults:
-            chosen = latencies if fault.kind == "latency" else other
+        left: list[_Set[F]] = []
+        for one in self._running():
+            chosen = latencies if one.fault.kind == "latency" else other
             full = chosen is other and bool(other)
-            if full or not fault.concerns(target) or self._random.random() >= fault.probability:
-                left.append((fault, calls))
+            if full or not one.fault.concerns(target) or self._random.random() >= one.fault.probability:
+                left.append(one)
                 continue
-            chosen.append(fault)
-            if calls is None or calls > 1:
-                left.append((fault, None if calls is None else calls - 1))
+            chosen.append(one.fault)
+            if one.calls is None or one.calls > 1:
+                left.append(one._replace(calls=None if one.calls is None else one.calls - 1))
         self._faults = left
         return latencies + other
 
+    def _running(self) -> "list[_Set[F]]":
+        """Those whose time isn't over."""
+        now = self._monotonic()
+        return [one for one in self._faults if one.until > now]
+
     def as_json(self) -> list[dict[str, Any]]:
         """The faults still set, `calls` being how many calls are left."""
-        return [fault.model_dump(mode="json") | {"calls": calls} for fault, calls in self._faults]
+        return [one.fault.model_dump(mode="json") | {"calls": one.calls} for one in self._running()]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.chaos.world import World
 
 SHARE = 0.3
+"""Outages last for seconds, not for a number of calls: a desk that is asked ever more rarely would never get over those."""
 
 
 def _desks(**fault: Any) -> Strike:
@@ -27,16 +28,16 @@ def _desks(**fault: Any) -> Strike:
 
 NOTE = "add_note"
 DESKS: dict[str, Strike] = {
-    "desk: 429 storm": _desks(kind="rate_limit", calls=12, retry_after=2),
+    "desk: 429 storm": _desks(kind="rate_limit", lasting=6, retry_after=2),
     "desk: 500 after the note": _desks(kind="error", when="after", operation=NOTE, status=500, calls=2),
     "desk: reset after the note": _desks(kind="reset", when="after", operation=NOTE, calls=2),
-    "desk: reset before": _desks(kind="reset", calls=2),
+    "desk: reset before": _desks(kind="reset", lasting=3),
 }
 PATIENT_DESKS: dict[str, Strike] = {
     "desk: 502 after the note": _desks(kind="error", when="after", operation=NOTE, status=502, calls=2),
-    "desk: 503 before": _desks(kind="error", status=503, calls=6),
+    "desk: 503 before": _desks(kind="error", status=503, lasting=6),
     "desk: garbage after the note": _desks(kind="garbage", when="after", operation=NOTE, calls=2),
-    "desk: login page": _desks(kind="login_page", calls=3),
+    "desk: login page": _desks(kind="login_page", lasting=5),
     "desk: hangs after the note": _desks(kind="hang", when="after", operation=NOTE, seconds=25, calls=1),
     "desk: hangs before": _desks(kind="hang", seconds=25, calls=2),
     "desk: slow": _desks(kind="latency", seconds=0.5, seconds_max=4, calls=30),

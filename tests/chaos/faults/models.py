@@ -21,8 +21,8 @@ def _model(**fault: Any) -> Strike:
 
 
 MODELS: dict[str, Strike] = {
-    "model: 429": _model(kind="rate_limit", calls=15, retry_after=2),
-    "model: 500": _model(kind="error", status=500, calls=10),
+    "model: 429": _model(kind="rate_limit", lasting=6, retry_after=2),
+    "model: 500": _model(kind="error", status=500, lasting=5),
     "model: garbage": _model(kind="garbage", calls=8),
     "model: reset": _model(kind="reset", calls=8),
 }
