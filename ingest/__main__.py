@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from infra.runtime.garbage import collect_rarely
 from infra.runtime.kafka.client_settings import KafkaClient, load_kafka
 from infra.runtime.kafka.producer import Producer
 from infra.runtime.kafka.publisher import Publisher
@@ -74,7 +74,7 @@ async def _serve(settings: IngestSettings, kafka: KafkaClient, signer: SigningKe
     await internal.start(settings.internal_host, settings.internal_port)
     try:
         if await _topics_fit(kafka, settings.topic_prefix, stop):
-            _collect_rarely()
+            collect_rarely()
             async with _publisher(settings, kafka, signer) as publisher:
                 await _serve_public(settings, _edge(settings, database, tenants, publisher), internal.port, stop)
     finally:
@@ -106,14 +106,6 @@ async def _topics_fit(kafka: KafkaClient, prefix: str, stop: asyncio.Event) -> b
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
     return False
-
-
-def _collect_rarely() -> None:
-    """A webhook leaves no cycles behind, but so many objects live meanwhile that the collector would look at everything that the
-    process has ever loaded many times a second."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 @asynccontextmanager

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 import asyncpg
 
@@ -32,14 +31,13 @@ AWAY_WHEN_CONNECTING: tuple[type[BaseException], ...] = (
 )
 
 
-@contextmanager
-def unavailable_as_such() -> Iterator[None]:
+class unavailable_as_such:  # noqa: N801 — used as `with unavailable_as_such():`
     """Inside are database calls only: a lost or stalled connection leaves as PostgresUnavailable."""
-    try:
-        yield
-    except (OSError, TimeoutError, asyncpg.InternalClientError) as error:
-        raise PostgresUnavailable(f"PostgreSQL didn't answer: {type(error).__name__} {error}") from error
-    except asyncpg.InterfaceError as error:
-        if isinstance(error, ValueError):  # a wrong argument: ours to mend
-            raise
-        raise PostgresUnavailable(f"the connection to PostgreSQL was lost: {error}") from error
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        if isinstance(error, OSError | TimeoutError | asyncpg.InternalClientError):
+            raise PostgresUnavailable(f"PostgreSQL didn't answer: {type(error).__name__} {error}") from error
+        if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError):  # that: ours to mend
+            raise PostgresUnavailable(f"the connection to PostgreSQL was lost: {error}") from error

@@ -33,10 +33,7 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 @asynccontextmanager
 async def connection(pool: Pool) -> AsyncIterator[Connection]:
     """A connection for what belongs to no tenant, without a transaction. Waits at most 10 s for a free one."""
-    try:
-        acquired: Connection = await pool.acquire(timeout=ACQUIRE_SECONDS)
-    except AWAY_WHEN_CONNECTING as error:
-        raise PostgresUnavailable(f"no connection to PostgreSQL: {type(error).__name__} {error}") from error
+    acquired = await _acquired(pool)
     try:
         with unavailable_as_such():
             yield acquired
@@ -52,15 +49,26 @@ async def tenant_transaction(pool: Pool, tenant_id: str) -> AsyncIterator[Connec
     """
     if not tenant_id:
         raise ValueError("a tenant transaction needs a tenant id")
-    async with connection(pool) as acquired:
-        try:
-            await _begin(acquired, tenant_id)
-            yield acquired
-        except BaseException:
-            if not acquired.is_closed():
-                await acquired.execute("ROLLBACK")
-            raise
-        await acquired.execute("COMMIT")
+    acquired = await _acquired(pool)
+    try:  # all in one generator: this is what stages spend most of their time on
+        with unavailable_as_such():
+            try:
+                await _begin(acquired, tenant_id)
+                yield acquired
+            except BaseException:
+                if not acquired.is_closed():
+                    await acquired.execute("ROLLBACK")
+                raise
+            await acquired.execute("COMMIT")
+    finally:
+        await pool.release(acquired)
+
+
+async def _acquired(pool: Pool) -> Connection:
+    try:
+        return await pool.acquire(timeout=ACQUIRE_SECONDS)
+    except AWAY_WHEN_CONNECTING as error:
+        raise PostgresUnavailable(f"no connection to PostgreSQL: {type(error).__name__} {error}") from error
 
 
 async def _begin(connection: Connection, tenant_id: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.runtime.clock import Clock, SystemClock
+from infra.runtime.garbage import collect_rarely
 from infra.runtime.kafka.client_settings import KafkaClient
 from infra.runtime.stream.admission import Admission, Keys
 from infra.runtime.stream.faust_app import StreamApp, stream_app
@@ -117,6 +118,7 @@ async def run_stage(spec: StageSpec, ports: StagePorts, surroundings: Surroundin
     ]
     log.info("stage starts", stage=spec.stage.value, consumes=spec.stage.consumes.value, internal_port=server.port)
     await suspects.report()
+    collect_rarely()
     lifecycle = Lifecycle(
         app, feeder, spec.grace, suspects.close, stuck_after=spec.stuck_after, producer_silent=ports.producer_silent
     )
