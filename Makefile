@@ -39,9 +39,13 @@ test-unit: .venv/dev ## only what needs neither Kafka nor PostgreSQL
 chaos: .venv/dev ## 3,000 tickets of 20 tenants under every fault there is; SEED=n as in an earlier run, SHORT=1 in two minutes
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(CHAOS)
 
-bench: .venv/dev ## the ratios that README and handbook name, measured on this machine
+bench: .venv/dev ## the figures that README and handbook name, measured here; half an hour, most of it fairness
 	$(BIN)/ticketstream bench ingest
 	$(BIN)/ticketstream bench chain
+	$(BIN)/ticketstream bench throughput
+	$(BIN)/ticketstream bench burst
+	$(BIN)/ticketstream bench fairness
+	$(BIN)/ticketstream bench memory
 
 clean:           ## forget the local stack's data
 	rm -rf .state build *.egg-info
