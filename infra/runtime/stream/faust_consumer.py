@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from aiokafka.client import ConnectionGroup
 from aiokafka.errors import CommitFailedError
+from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -139,7 +141,12 @@ class LedgerConsumer(driver.Consumer):
         coordinator._do_rejoin_group = lambda subscription: asyncio.Event().wait()
         if not coordinator._closing.done():
             coordinator._closing.set_result(None)
-        await coordinator._maybe_leave_group()
+        client, node = self._thread._ensure_consumer()._client, coordinator.coordinator_id
+        # On the group's own connection it would stand behind a JoinGroup, which is answered when all others have joined.
+        group = ConnectionGroup.DEFAULT if self.app.rebalancing else ConnectionGroup.COORDINATION
+        if node is not None and coordinator.generation > 0:
+            await client.send(node, LeaveGroupRequest(coordinator.group_id, coordinator.member_id), group=group)
+        coordinator.reset_generation()
 
     async def on_stop(self) -> None:  # stock commits once more, without a timeout
         self.transport._topic_waiters.clear()  # type: ignore[attr-defined]

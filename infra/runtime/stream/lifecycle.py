@@ -87,15 +87,27 @@ class Lifecycle:
     async def _leave_then_finish(self) -> None:
         """Before app.stop(), which blocks the loop while the broker is away."""
         self.app.leaving, until = True, time.monotonic() + self.grace
-        with contextlib.suppress(Exception):
+        consumer = cast(Any, self.app.consumer)
+        with contextlib.suppress(Exception, asyncio.CancelledError):  # of what waits on a connection that is closed
             await self.app._stop_consumer()
-        log.info("left the group", left=cast(Any, self.app.consumer).left, running=self._running())
+        if (
+            not consumer.left
+        ):  # nothing was assigned just then, in a rebalance: it would stay a member for as long as it lives
+            await self._leave_all_the_same(consumer)
+        log.info("left the group", left=consumer.left, running=self._running())
         while self._running() and time.monotonic() < until:
             self._beat = time.monotonic()
             await self.feeder.lanes.wait_idle(0.5)
         self._beat = time.monotonic()
         if left := self._running():
             log.warning("grace is over: handlers cut off", handlers=left)
+
+    async def _leave_all_the_same(self, consumer: Any) -> None:
+        self._beat = time.monotonic()
+        await self.feeder.revoke(self.app.drain_timeout)
+        with contextlib.suppress(Exception, asyncio.CancelledError):
+            await self.app._bounded("leaving the group", consumer._thread.call_thread(consumer.leave))
+        self._beat = time.monotonic()
 
     def _running(self) -> int:
         return self.feeder.counts()[1]

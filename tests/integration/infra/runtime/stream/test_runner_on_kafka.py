@@ -246,3 +246,31 @@ async def test_a_handler_that_outlives_the_revoke_publishes_nothing(world: Stage
         (record,) = found[event_id]
         assert decoded(record).took_ms == {"pid": new.pid}
     await all_committed(world, dict.fromkeys(range(PARTITIONS), 1))
+
+
+async def test_a_worker_stopped_while_the_group_is_rebalancing_leaves_it_and_finishes_its_calls(
+    world: StageWorld,
+) -> None:
+    frozen = await world.start().ready()
+    old = await world.start(detach=True).ready()
+    fed = [i for p in range(PARTITIONS) for i in await world.feed(p, ["slow 4"], "long")]
+
+    async def running() -> bool:
+        return len({event_id for _, event_id, what in world.calls() if what == "started"}) == len(fed)
+
+    await until(running, "all calls run")
+    os.kill(frozen.pid, signal.SIGSTOP)
+    world.start(detach=True)  # the group waits for the frozen one now
+
+    async def rebalancing() -> bool:
+        return "is rebalancing" in old.log.read_text()
+
+    await until(rebalancing, "the old worker takes part in a rebalance")
+    old.process.send_signal(signal.SIGTERM)
+    assert await old.ended(20) == 0
+    assert '"left":true' in old.log.read_text()
+    finished = {event_id for pid, event_id, what in world.calls() if pid == old.pid and what == "finished"}
+    started = {event_id for pid, event_id, what in world.calls() if pid == old.pid and what == "started"}
+    assert started and finished == started
+    frozen.process.kill()
+    await all_out(world, fed)
