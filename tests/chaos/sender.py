@@ -79,7 +79,7 @@ class Sender:
         self._limit = asyncio.Semaphore(AT_ONCE)
         self._extra: set[asyncio.Task[None]] = set()
         self._told: dict[tuple[str, str, int], tuple[Row, bytes]] = {}
-        self.patience = plan.sending_seconds + plan.settle_seconds / 2
+        self.patience = plan.sending_seconds + plan.settle_seconds
 
     def seconds(self) -> float:
         return time.monotonic() - self.started
