@@ -81,7 +81,9 @@ def read(text: str) -> str:
 
 def addresses(text: str) -> set[str]:
     """IP addresses in their canonical form; `10.9.9.09` is `10.9.9.9`."""
-    found = set()
+    found: set[str] = set()
+    if text.count(".") < 3 and text.count(":") < 2:  # most lines, and none of the two patterns can match
+        return found
     decimal = [".".join(str(int(octet)) for octet in one.split(".")) for one in _V4.findall(text)]
     for candidate in [*decimal, *_V6.findall(text)]:
         try:
@@ -94,6 +96,8 @@ def addresses(text: str) -> set[str]:
 def urls(text: str) -> list[str]:
     """Also without a scheme, if a path follows the host: `host.example/login`. The longest first, so that replacing one leaves no
     half of another."""
+    if "/" not in text and "www." not in text.lower():  # most lines, and none of the two patterns can match
+        return []
     bare = [match[0] for match in _BARE_URL.finditer(text) if not _FILE_ENDINGS.fullmatch(match["top"])]
     return sorted({match.rstrip(_TRAILING) for match in [*_URL.findall(text), *bare]}, key=len, reverse=True)
 
