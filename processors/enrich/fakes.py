@@ -83,11 +83,15 @@ class FakeTickets:
             held_against = Known(known.newest_offset, self.stored[key].ticket.updated_at) if known else None
             placed = replayed_offset(event, self._original(event), held_against)
             offset = -2 if placed is None else placed
-        if known is None or offset >= known.newest_offset:
+        if known is None or (offset >= known.newest_offset and not self._is_older(event)):
             since = self._edits_since(event, known, gathering)
             known = FakeTicketState(event.ticket.content_hash, offset, event.closes, since)
             self.newest_of[key], self.stored[key] = known, event
         return known
+
+    def _is_older(self, event: TicketReceived) -> bool:
+        kept, new = self.stored[event.tenant_id, event.ticket_id].ticket.updated_at, event.ticket.updated_at
+        return kept is not None and new is not None and new < kept < self._now() + timedelta(days=1)
 
     def _original(self, event: TicketReceived) -> int | None:
         row = self._received.rows.get((event.tenant_id, event.replay_of or ""))

@@ -47,6 +47,7 @@ ON CONFLICT (tenant_id, ticket_id) DO UPDATE SET subject = excluded.subject, des
         AND ($20::timestamptz >= kept.edits_since + $21::interval OR ($20::timestamptz IS NOT NULL AND kept.edits_since IS NULL))
         THEN least($20::timestamptz, now()) ELSE kept.edits_since END
 WHERE kept.record_offset <= excluded.record_offset
+    AND (kept.ticket_updated_at > excluded.ticket_updated_at AND kept.ticket_updated_at < now() + interval '1 day') IS NOT TRUE
 RETURNING ticket_id
 """
 _ALONE = "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2, 8))"
@@ -70,6 +71,9 @@ class Tickets:
     async def store(self, event: TicketReceived, position: Position, gathering: timedelta = GATHERING) -> TicketState:
         """Keep the ticket as history, with its resolution when it is closed. An older event never overwrites a newer one, and a
         replayed one counts as old as the event that it repeats: it fills in what is missing and leaves newer history alone.
+
+        Older by its place in the topic, or by the desk's own time of the change: webhooks overtake each other, and one about our
+        own note may come after that of the edit that followed. A desk's time that lies a day ahead counts for nothing.
 
         An edit begins a gathering unless one began less than `gathering` before it; PostgreSQL's clock is its upper bound."""
         where = (event.tenant_id, event.ticket_id)

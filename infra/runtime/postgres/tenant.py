@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeAlias
 
 import asyncpg
@@ -38,7 +38,7 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
         with unavailable_as_such():
             yield acquired
     finally:
-        await pool.release(acquired)
+        await _released(pool, acquired)
 
 
 @asynccontextmanager
@@ -61,7 +61,7 @@ async def tenant_transaction(pool: Pool, tenant_id: str) -> AsyncIterator[Connec
                 raise
             await acquired.execute("COMMIT")
     finally:
-        await pool.release(acquired)
+        await _released(pool, acquired)
 
 
 async def _acquired(pool: Pool) -> Connection:
@@ -69,6 +69,13 @@ async def _acquired(pool: Pool) -> Connection:
         return await pool.acquire(timeout=ACQUIRE_SECONDS)
     except AWAY_WHEN_CONNECTING as error:
         raise PostgresUnavailable(f"no connection to PostgreSQL: {type(error).__name__} {error}") from error
+
+
+async def _released(pool: Pool, acquired: Connection) -> None:
+    """A connection that breaks while it is given back is the pool's to replace; whether the transaction was committed is known by
+    then."""
+    with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        await pool.release(acquired)
 
 
 async def _begin(connection: Connection, tenant_id: str) -> None:

@@ -16,6 +16,7 @@ from infra.runtime.clock import Clock
 FIRST_SECONDS = 5.0
 LONGEST_SECONDS = 300.0
 LEAST_SECONDS = 0.1
+LEAST_ASKED_SECONDS = 1.0
 MOST_FAILURES = 16
 MAX_TENANTS = 10_000
 SPREAD_UPWARDS = 1.1
@@ -54,8 +55,9 @@ class Breakers:
         self._open: OrderedDict[str, _Breaker] = OrderedDict()
         self._unsaved: set[str] = set()
 
-    def failed(self, tenant_id: str, *, at_least: float, at_most: float) -> float:
-        """Seconds to wait. `at_least` is what the other side asked for, 0 if nothing; `at_most` goes before it."""
+    def failed(self, tenant_id: str, *, asked: float, at_most: float) -> float:
+        """Seconds to wait. `asked` is what the other side asked for, 0 if nothing: who says when is asked again just then, however
+        often it says so, for only one event tries. `at_most` goes before it."""
         now = self._clock.now()
         breaker = self._open.get(tenant_id)
         if breaker is None:
@@ -67,8 +69,8 @@ class Breakers:
             longest = min(LONGEST_SECONDS, FIRST_SECONDS * 2**breaker.failures)
             breaker.failures = min(breaker.failures + 1, MOST_FAILURES)
             wait = longest * self._random.uniform(0.5, 1.0)
-        if at_least > wait:
-            wait = at_least * self._random.uniform(1.0, SPREAD_UPWARDS)
+        if asked > 0:
+            wait = max(LEAST_ASKED_SECONDS, asked) * self._random.uniform(1.0, SPREAD_UPWARDS)
         wait = max(LEAST_SECONDS, min(wait, at_most))
         breaker.until = now + timedelta(seconds=wait)
         self._unsaved.add(tenant_id)

@@ -167,7 +167,7 @@ class HoldBook:
         longest = self.max_age.total_seconds()
         asked = min(max(hold.retry_after, 0.0), longest) if hold.retry_after == hold.retry_after else 0.0
         if hold.scope is Scope.LANE and hold.reason in TRIPS:
-            return self.breakers.failed(tenant_id, at_least=asked, at_most=longest)
+            return self.breakers.failed(tenant_id, asked=asked, at_most=longest)
         return asked
 
     def given_up(self, held: HeldEvent) -> Reason | None:

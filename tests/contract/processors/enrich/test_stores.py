@@ -123,6 +123,38 @@ async def test_at_its_own_position_an_event_is_fresh_though_another_release_make
     assert await kept.received.admit(event, at(8), "h") is Admission.COPY
 
 
+@pytest.mark.parametrize(
+    ("known", "late", "newest"),
+    [
+        (timedelta(minutes=2), timedelta(minutes=1), "known"),
+        (timedelta(minutes=2), timedelta(minutes=2), "late"),
+        (timedelta(minutes=1), timedelta(minutes=2), "late"),
+        (None, timedelta(minutes=1), "late"),
+        (timedelta(minutes=2), None, "late"),
+        (timedelta(days=40_000), timedelta(minutes=1), "late"),
+    ],
+    ids=[
+        "overtaken",
+        "same time",
+        "in order",
+        "first without a time",
+        "late without a time",
+        "a desk's clock gone wrong",
+    ],
+)
+async def test_a_webhook_that_was_overtaken_is_older_by_the_desks_own_time(
+    kept: Kept, known: timedelta | None, late: timedelta | None, newest: str
+) -> None:
+    def ticket(text: str, after: timedelta | None) -> Ticket:
+        updated = None if after is None else NOW + after
+        return replace(TICKET, description=text, updated_at=updated, content_hash="")
+
+    tickets_of = {"known": ticket("the edit", known), "late": ticket("before the edit", late)}
+    await kept.tickets.store(kept.event("wh-1", tickets_of["known"]), at(5))
+    state = await kept.tickets.store(kept.event("wh-2", tickets_of["late"]), at(6))
+    assert state.newest_hash == tickets_of[newest].content_hash
+
+
 async def test_the_newest_content_of_a_ticket_is_that_of_the_highest_offset(kept: Kept) -> None:
     old = kept.event("wh-1")
     edited = replace(TICKET, description="now the mail too", content_hash="")

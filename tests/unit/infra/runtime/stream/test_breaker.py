@@ -18,7 +18,7 @@ class Lane:
         self.breakers = Breakers("deliver", self.clock, Random(seed))
 
     def fail(self, asked: float = 0.0, tenant: str = T) -> float:
-        return self.breakers.failed(tenant, at_least=asked, at_most=DAY)
+        return self.breakers.failed(tenant, asked=asked, at_most=DAY)
 
     def fail_after_waiting(self) -> float:
         wait = self.fail()
@@ -51,6 +51,12 @@ def test_what_the_desk_asks_for_is_never_undercut_and_spread_a_little_upwards() 
     assert min(waits) >= 60 and max(waits) <= 66 and len(set(waits)) == 20
 
 
+def test_who_says_when_is_asked_again_then_however_often_it_failed(lane: Lane) -> None:
+    for _ in range(6):
+        lane.fail_after_waiting()
+    assert 2 <= lane.fail(asked=2) <= 2.2
+
+
 def test_a_longer_wait_asked_for_meanwhile_counts(lane: Lane) -> None:
     lane.fail()
     assert lane.fail(60) >= 60
@@ -58,7 +64,7 @@ def test_a_longer_wait_asked_for_meanwhile_counts(lane: Lane) -> None:
 
 
 def test_nobody_waits_longer_than_an_event_may_be_held(lane: Lane) -> None:
-    assert lane.breakers.failed(T, at_least=10 * DAY, at_most=HOUR) == HOUR
+    assert lane.breakers.failed(T, asked=10 * DAY, at_most=HOUR) == HOUR
 
 
 def test_open_then_half_open_then_closed(lane: Lane) -> None:
