@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ log = get_logger(__name__)
 CRASHED, STUCK = 70, 75
 """Exit codes; the supervisor restarts on either."""
 STOP_TIMEOUT = 9.0
+LEAVE_TIMEOUT = 6.0
 STUCK_TIMEOUT = 60.0
 
 
@@ -40,6 +41,7 @@ class Lifecycle:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     code: int = 0
     _beat: float = field(default_factory=time.monotonic)
+    _finished: bool = False
 
     async def run(self) -> int:
         """Until SIGTERM or SIGINT (0), a crash (70) or no progress (75)."""
@@ -61,6 +63,7 @@ class Lifecycle:
         if start.done() and not self.code:
             await self._leave_then_finish()
         self.ended()
+        self._beat, self._finished = time.monotonic(), True
         with contextlib.suppress(Exception, asyncio.CancelledError):  # of a crashed app comes the latter
             await self.app.stop()
         return self.code
@@ -89,7 +92,7 @@ class Lifecycle:
         self.app.leaving, until = True, time.monotonic() + self.grace
         consumer = cast(Any, self.app.consumer)
         with contextlib.suppress(Exception, asyncio.CancelledError):  # of what waits on a connection that is closed
-            await self.app._stop_consumer()
+            await self._beating(self.app._stop_consumer(), LEAVE_TIMEOUT)
         if (
             not consumer.left
         ):  # nothing was assigned just then, in a rebalance: it would stay a member for as long as it lives
@@ -103,17 +106,32 @@ class Lifecycle:
             log.warning("grace is over: handlers cut off", handlers=left)
 
     async def _leave_all_the_same(self, consumer: Any) -> None:
-        self._beat = time.monotonic()
-        await self.feeder.revoke(self.app.drain_timeout)
+        await self._beating(self.feeder.revoke(self.app.drain_timeout), LEAVE_TIMEOUT)
         with contextlib.suppress(Exception, asyncio.CancelledError):
-            await self.app._bounded("leaving the group", consumer._thread.call_thread(consumer.leave))
-        self._beat = time.monotonic()
+            await self._beating(consumer._thread.call_thread(consumer.leave), self.app.commit_timeout)
+
+    async def _beating(self, work: Awaitable[Any], seconds: float) -> None:
+        """Waits for what may take so long, with a sign of life: waiting isn't being blocked."""
+        task, until = asyncio.ensure_future(work), time.monotonic() + seconds
+        while not task.done() and time.monotonic() < until:
+            self._beat = time.monotonic()
+            await asyncio.wait({task}, timeout=0.5)
+        if task.done():
+            task.result()
+        else:
+            task.cancel()
 
     def _running(self) -> int:
         return self.feeder.counts()[1]
 
     def _guard(self) -> None:
-        while time.monotonic() - self._beat < (STOP_TIMEOUT if self.stop.is_set() else self.stuck_after):
+        while time.monotonic() - self._beat < self._patience():
             time.sleep(0.2)
         faulthandler.dump_traceback()
         os._exit(self.code or STUCK)
+
+    def _patience(self) -> float:
+        """Seconds for which the loop may be silent: long, as long as calls run that would have to be repeated."""
+        if not self.stop.is_set():
+            return self.stuck_after
+        return STOP_TIMEOUT if self._finished else max(STOP_TIMEOUT, min(self.grace, self.stuck_after))

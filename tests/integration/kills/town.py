@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import aiohttp
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from infra.ops.cli.tenancy import create_tenant
 from infra.ops.cli.webhook_request import Answer
@@ -171,7 +172,10 @@ class Town:
             for stage in Stage:
 
                 async def done(stage: Stage = stage) -> bool:
-                    found = await admin.list_consumer_group_offsets(stage.group(PREFIX))
+                    try:
+                        found = await admin.list_consumer_group_offsets(stage.group(PREFIX))
+                    except KafkaError:
+                        return False
                     offsets = {at.partition: offset.offset for at, offset in found.items()}
                     return all(
                         offsets.get(partition, 0) >= end for partition, end in self._ends(stage.consumes).items()
