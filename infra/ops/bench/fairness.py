@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from infra.ops.bench.call_spans import CallTimes, most_at_once
 from infra.ops.bench.figures import Bench
@@ -26,7 +27,7 @@ from infra.ops.demo.setting_up import wait_until_known
 from infra.ops.demo.tenants import DemoTenant
 from infra.ops.demo.watch import Watch
 from infra.ops.local.servicedesk_simulator import DeskFault
-from schemas.events import TicketReceived
+from schemas.events import EnhancementDelivered, TicketReceived
 from schemas.topics import Stage, Topic
 
 SMALL = ("bench-small1", "bench-small2", "bench-small3")
@@ -52,7 +53,7 @@ class _Bench:
     feed: Feed
     watch: Watch
     numbers: Iterator[TicketReceived]
-    measured: dict[str, list[float]] = field(default_factory=dict)
+    measured: dict[str, list[EnhancementDelivered]] = field(default_factory=dict)
 
     async def play(self, name: str, tickets: int) -> None:
         """Sends at the rate, whatever the answers take, and notes each time from the edge's receipt to the note."""
@@ -64,15 +65,15 @@ class _Bench:
             await _webhook(self.feed, event)
         ids = {event.ticket_id for event in wanted}
 
-        def noted() -> dict[str, float]:
-            return {one.ticket_id: one.total_ms for one in self.watch.delivered if one.note_id and one.ticket_id in ids}
+        def noted() -> list[EnhancementDelivered]:
+            return [one for one in self.watch.delivered if one.note_id and one.ticket_id in ids]
 
         if not await self.watch.wait_for(lambda: len(noted()) == tickets, SETTLE_SECONDS):
             raise RuntimeError(
                 f"{name}: {tickets - len(noted())} of {tickets} tickets of the small tenants got no note"
             )
-        self.measured.setdefault(name, []).extend(noted().values())
-        self.tell(f"{name}: p95 {_p95(self.measured[name]):.0f} ms of {len(self.measured[name])} tickets")
+        self.measured.setdefault(name, []).extend(noted())
+        self.tell(f"{name}: p95 {_p95(_totals(self.measured[name])):.0f} ms of {len(self.measured[name])} tickets")
 
 
 async def bench_fairness(
@@ -106,8 +107,11 @@ async def _measured(bench: _Bench, calls: CallTimes, minutes: float, events: int
         "fairness", compared={"to_idle": "p95 from webhook to note of the small tenants, beside an idle system's"}
     )
     for name in ("idle", "desk_down", "backlog"):
-        result.figures[f"{name}_p50_ms"] = round(statistics.median(bench.measured[name]))
-        result.figures[f"{name}_p95_ms"] = round(_p95(bench.measured[name]))
+        result.figures[f"{name}_p50_ms"] = round(statistics.median(_totals(bench.measured[name])))
+        result.figures[f"{name}_p95_ms"] = round(_p95(_totals(bench.measured[name])))
+        result.figures |= {
+            f"{name}_{step}_p95_ms": round(_p95(ms)) for step, ms in _steps(bench.measured[name]).items()
+        }
         result.figures[f"{name}_tickets"] = len(bench.measured[name])
     result.figures |= {
         "large_tenant_waiting": events,
@@ -118,7 +122,8 @@ async def _measured(bench: _Bench, calls: CallTimes, minutes: float, events: int
         "desk_down_doubled": 0,
     }
     for name in ("desk_down", "backlog"):
-        result.ratios[f"{name}_p95_to_idle"] = round(_p95(bench.measured[name]) / _p95(bench.measured["idle"]), 2)
+        idle, then = (_p95(_totals(bench.measured[one])) for one in ("idle", name))
+        result.ratios[f"{name}_p95_to_idle"] = round(then / idle, 2)
     return result
 
 
@@ -189,6 +194,24 @@ def _fields(event: TicketReceived) -> dict[str, object]:
         "priority": ticket.priority,
         "status": "Open",
     }
+
+
+def _totals(delivered: Sequence[EnhancementDelivered]) -> list[float]:
+    return [one.total_ms for one in delivered]
+
+
+def _steps(delivered: Sequence[EnhancementDelivered]) -> dict[str, list[float]]:
+    """Milliseconds by stage, which says where a ticket waited."""
+    times = [one.times for one in delivered]
+    return {
+        Stage.ENRICH.value: [_ms(one.received_at, one.enriched_at) for one in times],
+        Stage.SYNTHESIZE.value: [_ms(one.enriched_at, one.synthesized_at) for one in times],
+        Stage.DELIVER.value: [_ms(one.synthesized_at, one.delivered_at) for one in times],
+    }
+
+
+def _ms(start: datetime, end: datetime) -> float:
+    return 1000 * (end - start).total_seconds()
 
 
 def _p95(milliseconds: Sequence[float]) -> float:
