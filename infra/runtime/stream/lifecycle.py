@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from infra.runtime.stream.faust_app import StreamApp
 from infra.runtime.stream.feeder import Feeder
-from infra.runtime.stream.watchdog import broker_accepts, symptoms
+from infra.runtime.stream.watchdog import broker_accepts, left_alone_by_its_group, symptoms
 from infra.runtime.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -72,8 +72,8 @@ class Lifecycle:
         since: dict[str, float] = {}
         while not (self.stop.is_set() or self.code):
             self._beat = now = time.monotonic()
-            if self.app.crashed or (start.done() and start.exception()):
-                log.error("crashed", error=repr(self.app.crash_reason or start.exception()))
+            if reason := self._crashed(start):
+                log.error("crashed", error=reason)
                 self.code = CRASHED
                 return
             found = symptoms(self.app, self.feeder, self.producer_silent()) if start.done() else {"starting": True}
@@ -86,6 +86,13 @@ class Lifecycle:
                 since.clear()  # once it is back, all may take its time again
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stop.wait(), 0.5)
+
+    def _crashed(self, start: asyncio.Future[Any]) -> str:
+        """Why, as text; empty if it didn't."""
+        if self.app.crashed or (start.done() and start.exception()):
+            return repr(self.app.crash_reason or start.exception())
+        lost = left_alone_by_its_group(self.app) if start.done() else None
+        return repr(lost) if lost else ""
 
     async def _leave_then_finish(self) -> None:
         """Before app.stop(), which blocks the loop while the broker is away."""

@@ -30,6 +30,14 @@ def symptoms(app: StreamApp, feeder: Feeder, producer_silent: float = 0.0) -> di
     }
 
 
+def left_alone_by_its_group(app: StreamApp) -> BaseException | None:
+    """Why nobody looks after the membership in the group any more, if so: aiokafka's task for it ends on errors that it doesn't
+    foresee, as when brokers go away while it starts, and is never begun again."""
+    consumer: Any = app.consumer
+    task = consumer._thread._ensure_consumer()._coordinator._coordination_task
+    return task.exception() if task.done() and not task.cancelled() else None
+
+
 def assigned(app: StreamApp) -> bool:
     """Whether the group has given this process its share; without the right to read it never does, and says nothing."""
     consumer: Any = app.consumer
