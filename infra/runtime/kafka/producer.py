@@ -64,6 +64,7 @@ class Producer:
         self._on_written = on_written
         self._loop = asyncio.get_running_loop()
         self._config = {
+            "queue.buffering.max.kbytes": 64 * 1024,
             **client_config,
             "enable.idempotence": True,
             "linger.ms": linger_ms,
@@ -71,7 +72,6 @@ class Producer:
             "request.timeout.ms": int(min(10.0, delivery_timeout) * 1000),
             "message.max.bytes": 2 * 1024 * 1024,
             "queue.buffering.max.messages": 20_000,
-            "queue.buffering.max.kbytes": 64 * 1024,
             "reconnect.backoff.max.ms": 1000,
             "partitioner": "murmur2_random",
             "log_level": 3,
