@@ -139,10 +139,9 @@ class StageWorld:
     async def feed(self, partition: int, subjects: Sequence[str], name: str) -> list[str]:
         """One event a subject, each about its own ticket, in order; their ids."""
         ids = [f"{name}-{partition}-{number}" for number in range(len(subjects))]
-        for event_id, subject in zip(ids, subjects, strict=True):
-            await self.publisher.publish(
-                received(event_id, f"t{partition}", subject), topic=Topic.TICKETS_RECEIVED, partition=partition
-            )
+        topic = Topic.TICKETS_RECEIVED
+        events = [received(event_id, f"t{partition}", text) for event_id, text in zip(ids, subjects, strict=True)]
+        await asyncio.gather(*(self.publisher.publish(event, topic=topic, partition=partition) for event in events))
         return ids
 
     async def write(self, record: Record) -> RawRecord:
