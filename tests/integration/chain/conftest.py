@@ -28,7 +28,7 @@ from tests.integration.chain.shelf import TenantShelf
 from tests.integration.chain.tap import Tap
 from tests.integration.chain.tenant import Tenant
 
-PARTITIONS = 64
+PARTITIONS = 160
 DATABASE = "chain"
 MODEL_KEY = "for-the-local-model"
 
