@@ -18,7 +18,7 @@ from infra.ops.local.stack.database import DATABASE, prepare_database, service_d
 from infra.ops.local.stack.secrets import LocalSecrets
 from infra.runtime.kafka.topics import ensure_topics
 
-PARTITIONS = 16
+PARTITIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ async def kafka(kafka_broker: KafkaBroker) -> str:
 
 @pytest.fixture(scope="session")
 async def topics(kafka: str) -> str:
-    """Bootstrap servers of the same Kafka, with all topics, unprefixed, of 16 partitions."""
+    """Bootstrap servers of the same Kafka, with all topics, unprefixed, of 64 partitions."""
     client: dict[str, Any] = {"bootstrap.servers": kafka}
     await ensure_topics(client, prefix="", partitions=PARTITIONS, single_node=True)
     return kafka

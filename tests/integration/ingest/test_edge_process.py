@@ -77,7 +77,7 @@ async def site(topics: str, postgres: Any, tmp_path_factory: pytest.TempPathFact
     secrets = WebhookSecrets(pool, parsed["WEBHOOK"])
     settings, secret = await TenantStore(pool).create(
         NewTenant(TENANT, "https://desk.example", "key"),
-        partitions=16,
+        partitions=64,
         secrets=secrets,
         credentials=DeskCredentials(pool, parsed["CREDENTIAL"]),
         change=Change(WHO),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -62,9 +63,10 @@ async def world(topics: str, postgres: Any, tmp_path_factory: pytest.TempPathFac
     credentials = DeskCredentials(pool, KeyRing.parse(rings["CREDENTIAL"], variable="credential"))
     senders = []
     for name, limits in (("usual", {}), ("limited", LIMITED), ("free", FREE)):
-        new = NewTenant(f"pressure-{name}", "https://desk.example", "key", settings=limits)
+        unique = f"pressure-{name}-{uuid4().hex[:6]}"  # set up twice where tests that run alone come last
+        new = NewTenant(unique, "https://desk.example", "key", settings=limits)
         made, secret = await TenantStore(pool).create(
-            new, partitions=16, secrets=secrets, credentials=credentials, change=Change("test")
+            new, partitions=64, secrets=secrets, credentials=credentials, change=Change("test")
         )
         senders.append(Sender(made.tenant_id, secret.whsec, made.partition))
     key = SigningKey.create("ingest")

@@ -33,6 +33,7 @@ PREFIX = "kills."
 PARTITIONS = 64
 FOLLOW_SECONDS = POLL_SECONDS + 0.5
 PATIENCE = 90.0
+KILLABLE = ("ingest", *Stage)
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class Groups:
         return (sys.executable, "-m", "tests.integration.kills.killable", service)
 
     def _killable(self, spec: ServiceSpec) -> ServiceSpec:
-        if spec.name == "servicedesk":
+        if spec.name not in KILLABLE:
             return spec
         known = {**spec.environment, "KILL_PLAN": str(self.plan(spec.name)), "KILL_SHORT": str(self.short)}
         return replace(spec, command=self.killable(spec.name), environment=known)

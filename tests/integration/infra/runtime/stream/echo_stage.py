@@ -49,7 +49,7 @@ class Echo:
             raise ValueError(f"told to raise by {event.event_id}")
         if what == "hold" and not (self.folder / "release").exists():
             scope = Scope.LANE if seconds == "lane" else Scope.TICKET
-            return Hold(Reason.DESK_CREDENTIAL_REFUSED, 0.2, scope)
+            return Hold(Reason.DESK_CREDENTIAL_REFUSED, 1.0, scope)
         if what == "die":
             ctypes.string_at(0)  # a segmentation fault
         if what == "block":
