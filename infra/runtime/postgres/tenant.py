@@ -1,4 +1,5 @@
-"""The one way to a tenant's rows: a transaction that says whose rows it is about, for row-level security to enforce.
+"""The two ways to a tenant's rows: a transaction that says whose rows it is about, for row-level security to enforce, or a call of
+a database function that says so itself and is a transaction of its own.
 
 The setting is local to the transaction, so a connection that goes back to the pool remembers no tenant; afterwards it reads as
 an empty text, which the policies treat like none at all.
@@ -21,7 +22,7 @@ from infra.runtime.postgres.availability import (
 )
 from infra.runtime.postgres.pool import Pool
 
-__all__ = ["UNAVAILABLE", "Connection", "PostgresUnavailable", "connection", "tenant_transaction"]
+__all__ = ["UNAVAILABLE", "Connection", "PostgresUnavailable", "connection", "tenant_call", "tenant_transaction"]
 
 ACQUIRE_SECONDS = 10.0
 TENANT_SETTING = "app.current_tenant_id"
@@ -60,6 +61,21 @@ async def tenant_transaction(pool: Pool, tenant_id: str) -> AsyncIterator[Connec
                     await acquired.execute("ROLLBACK")
                 raise
             await acquired.execute("COMMIT")
+    finally:
+        await _released(pool, acquired)
+
+
+async def tenant_call(pool: Pool, statement: str, tenant_id: str, *arguments: object) -> list[asyncpg.Record]:
+    """The rows of one statement that is a transaction of its own, in one round trip instead of three or more.
+
+    It calls a function of ours with `tenant_id` as $1 and `arguments` from $2 on, which takes the tenant before it does anything
+    (see the migration 0014): `SELECT * FROM some_function($1, $2)`. Any other statement sees no tenant's rows."""
+    if not tenant_id:
+        raise ValueError("a call for a tenant needs a tenant id")
+    acquired = await _acquired(pool)
+    try:
+        with unavailable_as_such():
+            return await acquired.fetch(statement, tenant_id, *arguments)
     finally:
         await _released(pool, acquired)
 

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from infra.runtime.postgres.pool import Pool
-from infra.runtime.postgres.tenant import connection, tenant_transaction
+from infra.runtime.postgres.tenant import connection, tenant_call, tenant_transaction
 from sinks.postgres.roles import FUNCTION_OWNERS, LOGINS, OWNER
 from tests.integration.sinks.postgres.conftest import MakeTenant, PoolOf
 
@@ -131,6 +131,8 @@ async def test_a_transaction_for_no_tenant_is_a_bug(operator: Pool) -> None:
     with pytest.raises(ValueError, match="needs a tenant id"):
         async with tenant_transaction(operator, ""):
             pass
+    with pytest.raises(ValueError, match="needs a tenant id"):
+        await tenant_call(operator, "SELECT $1::text", "")
 
 
 FORBIDDEN = [
