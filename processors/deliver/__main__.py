@@ -17,7 +17,6 @@ from schemas.topics import Stage
 from sinks.postgres.credentials import DeskCredentials
 from sinks.postgres.enhancements import Enhancements
 from sinks.postgres.note_intents import NoteIntents
-from sinks.postgres.tickets import Tickets
 from sinks.servicedesk.accounts import StoredDeskAccounts
 from sinks.servicedesk.addresses import AddressPolicy
 from sinks.servicedesk.client import DeskClient
@@ -50,7 +49,6 @@ def wired(context: StageContext, settings: DeliverSettings, transport: Transport
         tickets=ServiceDeskTickets(client),
         notes=ServiceDeskNotes(client),
         intents=NoteIntents(context.pool),
-        contents=Tickets(context.pool),
         enhancements=Enhancements(context.pool),
         renderer=NoteRenderer(SignedFeedbackLinks(settings.link_ring, settings.public_url, clock)),
         clock=clock,

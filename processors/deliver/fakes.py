@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from infra.runtime.clock import Clock
-from processors.deliver.ports import LEASE_SECONDS, Busy, Ending, Intent, IntentState, NoteKey
+from processors.deliver.ports import LEASE_SECONDS, Busy, Ending, Intent, IntentState, NoteKey, Sent
 from schemas.events import EnhancementSynthesized
+from schemas.reasons import Reason
 
 
 @dataclass(slots=True)
@@ -19,33 +20,73 @@ class _Row:
     drops: dict[str, Ending] = field(default_factory=dict)
 
 
-class FakeNoteIntents:
-    """NoteIntents; leases run out, and calls grow old, by `clock`."""
+@dataclass(frozen=True, slots=True)
+class EnhancementRow:
+    status: str
+    note_id: str | None = None
+    reason: str | None = None
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+
+class FakeEnhancements:
+    """Enhancements; `rows`, and which enhancement was `written`, by tenant, ticket and content hash, `newest` the hash of a
+    ticket's newest content by tenant and ticket."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str, str], EnhancementRow] = {}
+        self.written: dict[tuple[str, str, str], str] = {}
+        self.newest: dict[tuple[str, str], str] = {}
+
+    async def posted(self, tenant_id: str, ticket_id: str, content_hash: str, note_id: str) -> None:
+        self.rows[tenant_id, ticket_id, content_hash] = EnhancementRow("success", note_id=note_id)
+
+    async def dropped(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None:
+        if reason == Reason.SUPERSEDED.value:
+            await self.superseded(tenant_id, ticket_id, content_hash)
+        else:
+            self._drop(tenant_id, ticket_id, content_hash, reason)
+
+    async def superseded(self, tenant_id: str, ticket_id: str, content_hash: str) -> bool:
+        overtaken = self.newest.get((tenant_id, ticket_id), content_hash) != content_hash
+        if overtaken:
+            self._drop(tenant_id, ticket_id, content_hash, Reason.SUPERSEDED.value)
+        return overtaken
+
+    def _drop(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None:
+        known = self.rows.get((tenant_id, ticket_id, content_hash))
+        if known is None or known.status != "success":
+            self.rows[tenant_id, ticket_id, content_hash] = EnhancementRow("dropped", reason=reason)
+
+
+class FakeNoteIntents:
+    """NoteIntents beside `enhancements`; leases run out, and calls grow old, by `clock`."""
+
+    def __init__(self, clock: Clock, enhancements: FakeEnhancements) -> None:
+        self._clock, self._enhancements = clock, enhancements
         self._rows: dict[tuple[str, str], _Row] = {}
         self._leases: dict[tuple[str, str], tuple[str, datetime]] = {}
 
-    async def claim(self, key: NoteKey, owner: str) -> Intent | Busy:
+    async def claim(self, key: NoteKey, owner: str, event: EnhancementSynthesized) -> Intent | Busy:
         row = self._rows.setdefault((key.tenant_id, key.marker), _Row(key))
         if ending := row.note or row.drops.get(key.event_id):
             return Intent(IntentState.DONE, ending)
         if not self._lease(key, owner):
             return Busy()
+        self._enhancements.written[_where(key)] = event.enhancement_id
         sent_ago = (self._clock.now() - row.sent_at).total_seconds() if row.sent_at else None
         return Intent(row.state, earlier=self._earlier(key), sent_ago=sent_ago, others_lately=self._others_lately(key))
 
     async def renew(self, key: NoteKey, owner: str) -> bool:
         return self._owns(key, owner) and self._lease(key, owner)
 
-    async def sent(self, key: NoteKey, owner: str) -> bool:
+    async def sent(self, key: NoteKey, owner: str) -> Sent:
+        if await self._enhancements.superseded(*_where(key)):
+            return Sent.SUPERSEDED
         if not await self.renew(key, owner):
-            return False
+            return Sent.LEASE_LOST
         row = self._rows[key.tenant_id, key.marker]
         if row.note is None:
             row.state, row.sent_at = IntentState.SENT, self._clock.now()
-        return True
+        return Sent.NOTED
 
     async def withdraw(self, key: NoteKey, owner: str) -> None:
         row = self._rows[key.tenant_id, key.marker]
@@ -57,7 +98,12 @@ class FakeNoteIntents:
         await self.release(key, owner)
         if row.note is None and ending.note_id is not None:
             row.note, row.state = ending, IntentState.DONE
-        return row.note or row.drops.setdefault(key.event_id, ending)
+        kept = row.note or row.drops.setdefault(key.event_id, ending)
+        if kept.note_id is not None:
+            await self._enhancements.posted(*_where(key), kept.note_id)
+        elif kept.reason is not None:
+            await self._enhancements.dropped(*_where(key), kept.reason.value)
+        return kept
 
     async def release(self, key: NoteKey, owner: str) -> None:
         if self._owns(key, owner):
@@ -89,47 +135,8 @@ class FakeNoteIntents:
         return max(notes, key=lambda note: note.at, default=None)
 
 
-class FakeContents:
-    """NewestContent."""
-
-    def __init__(self) -> None:
-        self.hashes: dict[tuple[str, str], str] = {}
-
-    async def newest(self, tenant_id: str, ticket_id: str) -> tuple[str, int] | None:
-        found = self.hashes.get((tenant_id, ticket_id))
-        return None if found is None else (found, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class EnhancementRow:
-    status: str
-    note_id: str | None = None
-    reason: str | None = None
-
-
-class FakeEnhancements:
-    """Enhancements; `rows` by tenant, ticket and content hash. `edited_back` makes every content the newest again."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, str, str], EnhancementRow] = {}
-        self.written: dict[tuple[str, str, str], str] = {}
-        self.edited_back = False
-
-    async def synthesized(self, event: EnhancementSynthesized) -> None:
-        self.written[event.tenant_id, event.ticket_id, event.content_hash] = event.enhancement_id
-
-    async def posted(self, tenant_id: str, ticket_id: str, content_hash: str, note_id: str) -> None:
-        self.rows[tenant_id, ticket_id, content_hash] = EnhancementRow("success", note_id=note_id)
-
-    async def dropped(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None:
-        known = self.rows.get((tenant_id, ticket_id, content_hash))
-        if known is None or known.status != "success":
-            self.rows[tenant_id, ticket_id, content_hash] = EnhancementRow("dropped", reason=reason)
-
-    async def superseded(self, tenant_id: str, ticket_id: str, content_hash: str) -> bool:
-        if not self.edited_back:
-            await self.dropped(tenant_id, ticket_id, content_hash, "superseded")
-        return not self.edited_back
+def _where(key: NoteKey) -> tuple[str, str, str]:
+    return key.tenant_id, key.ticket_id, key.content_hash
 
 
 class FakeFeedbackLinks:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from infra.runtime.clock import Clock
 from schemas.events import EnhancementSynthesized
-from sinks.postgres.note_intents import LEASE_SECONDS, Busy, Ending, Intent, IntentState, NoteKey
+from sinks.postgres.note_intents import LEASE_SECONDS, Busy, Ending, Intent, IntentState, NoteKey, Sent
 from sinks.servicedesk.types import Note, NoteSink, TicketReader
 
 __all__ = [
@@ -19,11 +19,11 @@ __all__ = [
     "FeedbackLinks",
     "Intent",
     "IntentState",
-    "NewestContent",
     "NoteIntents",
     "NoteKey",
     "Ports",
     "Renders",
+    "Sent",
 ]
 
 
@@ -31,40 +31,36 @@ class NoteIntents(Protocol):
     """One row per key; a lease per tenant and ticket, of 30 s unless renewed, so that a dead worker's tickets come free.
     Every method raises what the database raises when it is away."""
 
-    async def claim(self, key: NoteKey, owner: str) -> Intent | Busy:
+    async def claim(self, key: NoteKey, owner: str, event: EnhancementSynthesized) -> Intent | Busy:
         """The row, made if there is none, and the lease if it was free, run out or this owner's. A row that is done is returned
         whoever holds the lease, and takes none. Done means: a note was posted for this key by any input, or this very input was
         dropped; the drop of another input counts as pending. `sent_ago` and `others_lately` go by the database's clock;
-        nobody else adds to the latter while the lease lasts."""
+        nobody else adds to the latter while the lease lasts.
+
+        Where it is claimed, the enhancement's row says what wrote it: synthesize may have died before it noted that down."""
 
     async def renew(self, key: NoteKey, owner: str) -> bool:
         """Whether the lease was still this owner's; if so it lasts another 30 s."""
 
-    async def sent(self, key: NoteKey, owner: str) -> bool:
-        """Note down, before the desk is called, that it may have the note from now on. False, and nothing noted, if the lease
-        isn't this owner's any more; else it lasts another 30 s."""
+    async def sent(self, key: NoteKey, owner: str) -> Sent:
+        """Note down, right before the desk is called, that it may have the note from now on; the lease lasts another 30 s. Nothing
+        of it if the lease isn't this owner's any more, or if the ticket says something else by now; the latter is noted down as
+        `Enhancements.superseded` does."""
 
     async def withdraw(self, key: NoteKey, owner: str) -> None:
         """Back to pending: the desk surely has nothing. Nothing happens if the lease isn't this owner's."""
 
     async def done(self, key: NoteKey, ending: Ending, owner: str) -> Ending:
-        """Keep the ending and end this owner's lease. Returns the ending that is kept: the first note wins over everything, and the
-        first drop of an input over later ones of the same input."""
+        """Keep the ending, end this owner's lease and have the enhancement's row say how it ended, all or nothing. Returns the
+        ending that is kept: the first note wins over everything, and the first drop of an input over later ones of the same
+        input."""
 
     async def release(self, key: NoteKey, owner: str) -> None:
         """End this owner's lease. Nothing happens if it isn't this owner's."""
 
 
-class NewestContent(Protocol):
-    async def newest(self, tenant_id: str, ticket_id: str) -> tuple[str, int] | None:
-        """Hash and offset of the newest content that was received of a ticket; None if none is known."""
-
-
 class Enhancements(Protocol):
     """The tenant's table of enhancements; every method may be repeated. What succeeded once stays so."""
-
-    async def synthesized(self, event: EnhancementSynthesized) -> None:
-        """What wrote the text, and what it took."""
 
     async def posted(self, tenant_id: str, ticket_id: str, content_hash: str, note_id: str) -> None: ...
     async def dropped(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None: ...
@@ -89,7 +85,6 @@ class Ports:
     tickets: TicketReader
     notes: NoteSink
     intents: NoteIntents
-    contents: NewestContent
     enhancements: Enhancements
     renderer: Renders
     clock: Clock

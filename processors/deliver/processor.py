@@ -10,7 +10,7 @@ from infra.runtime.telemetry import metrics
 from infra.runtime.telemetry.logs import get_logger
 from processors.deliver.lease import kept
 from processors.deliver.marker import note_key, shown
-from processors.deliver.ports import Busy, Ending, Intent, IntentState, NoteKey, Ports
+from processors.deliver.ports import Busy, Ending, Intent, IntentState, NoteKey, Ports, Sent
 from schemas.events import EnhancementDelivered, EnhancementSynthesized
 from schemas.reasons import Reason
 from sinks.servicedesk.types import SETTLE_TIME, Gone, Posted, Refused, TicketRef, Unknown
@@ -50,13 +50,13 @@ async def process(event: EnhancementSynthesized, *, ports: Ports) -> Outcome:
 
     The intent is asked before the ticket: an input whose note is on the ticket emits the same again, closed or not."""
     key, owner = note_key(event), str(uuid4())
-    intent = await ports.intents.claim(key, owner)
+    intent = await ports.intents.claim(key, owner, event)
     if isinstance(intent, Busy):
         return Hold(Reason.NOTE_PENDING, BUSY_SECONDS, Scope.TICKET, "another worker is at work on this ticket")
     if intent.ending is not None:
-        return await _ended(event, intent.ending, ports)
+        await _note_down(event, intent.ending, ports)
+        return _ended(event, intent.ending)
     async with kept(ports.intents, key, owner):
-        await ports.enhancements.synthesized(event)
         return await _deliver(_Task(event, key, intent, owner), ports)
 
 
@@ -72,14 +72,18 @@ async def _deliver(task: _Task, ports: Ports) -> Outcome:
             return await _posted(task, found, ports)
         if isinstance(found, Refused):
             return await _refused(task, found, ports)
-    obstacle = obstacle or await _obstacle_here(task, ports)  # last: looking for a note may have taken a minute
+    obstacle = obstacle or await _limit(task, ports)
     return await (_post(task, ports) if obstacle is None else _drop(task, obstacle, ports))
 
 
 async def _post(task: _Task, ports: Ports) -> Outcome:
-    """`NoteSink.post` isn't left to look for the note: looking may take a minute, and `sent` is to say when the writing began."""
+    """Unless the ticket says something else by now: `sent` asks that last, since looking for a note may have taken a minute.
+    `NoteSink.post` isn't left to look: `sent` is to say when the writing began."""
     note = ports.renderer.render(task.event, task.key.marker, task.intent.earlier)
-    if not await ports.intents.sent(task.key, task.owner):
+    sent = await ports.intents.sent(task.key, task.owner)
+    if sent is Sent.SUPERSEDED:
+        return await _drop(task, Reason.SUPERSEDED, ports)
+    if sent is Sent.LEASE_LOST:
         return Hold(Reason.NOTE_PENDING, BUSY_SECONDS, Scope.TICKET, "the lease on this ticket was lost")
     result = await ports.notes.post(task.ticket, note, first_try=True)
     if isinstance(result, Posted):
@@ -101,22 +105,18 @@ async def _obstacle_at_desk(task: _Task, ports: Ports) -> Reason | Refused | Non
     return Reason.TICKET_CLOSED if view.closed else None
 
 
-async def _obstacle_here(task: _Task, ports: Ports) -> Reason | None:
-    """Why this is not to be the ticket's next note by what we know ourselves, if so. The limit of a day doesn't bind an operator
-    who asks for another note."""
+async def _limit(task: _Task, ports: Ports) -> Reason | None:
+    """Why a ticket that had its notes of a day gets none, if so. It doesn't bind an operator who asks for another note."""
+    if task.event.again or task.intent.others_lately < ports.notes_a_day:
+        return None
     key = task.key
-    newest = await ports.contents.newest(key.tenant_id, key.ticket_id)
-    overtaken = newest is not None and newest[0] != key.content_hash
-    if overtaken and await ports.enhancements.superseded(key.tenant_id, key.ticket_id, key.content_hash):
-        return Reason.SUPERSEDED  # else edited back meanwhile: this is the right note after all
-    if not task.event.again and task.intent.others_lately >= ports.notes_a_day:
-        return Reason.NOTE_LIMIT
-    return None
+    overtaken = await ports.enhancements.superseded(key.tenant_id, key.ticket_id, key.content_hash)
+    return Reason.SUPERSEDED if overtaken else Reason.NOTE_LIMIT
 
 
 async def _drop(task: _Task, reason: Reason, ports: Ports) -> Outcome:
     ending = Ending(task.key.event_id, ports.clock.now(), reason=reason)
-    return await _ended(task.event, await ports.intents.done(task.key, ending, task.owner), ports)
+    return _ended(task.event, await ports.intents.done(task.key, ending, task.owner))
 
 
 async def _posted(task: _Task, posted: Posted, ports: Ports) -> Outcome:
@@ -129,20 +129,26 @@ async def _posted(task: _Task, posted: Posted, ports: Ports) -> Outcome:
     )  # fmt: skip
     took = (kept_ending.at - event.received_at).total_seconds()
     metrics.END_TO_END_SECONDS.labels(event.tenant_id).observe(max(0.0, took))
-    return await _ended(event, kept_ending, ports)
+    return _ended(event, kept_ending)
 
 
-async def _ended(event: EnhancementSynthesized, ending: Ending, ports: Ports) -> Outcome:
-    """The outcome of what is settled; everything in it comes from the stored ending, so a repetition emits the same."""
+async def _note_down(event: EnhancementSynthesized, ending: Ending, ports: Ports) -> None:
+    """What was settled before this event came, also on the row that its own webhook may have begun anew."""
     where = (event.tenant_id, event.ticket_id, event.content_hash)
     if ending.note_id is not None:
         await ports.enhancements.posted(*where, ending.note_id)
-        if ending.event_id == event.event_id:
-            return Emit(EnhancementDelivered.following(event, at=ending.at, note_id=ending.note_id))
-        at, reason = max(ending.at, event.synthesized_at), Reason.ALREADY_ANSWERED
     else:
+        await ports.enhancements.dropped(*where, (ending.reason or Reason.DUPLICATE).value)
+
+
+def _ended(event: EnhancementSynthesized, ending: Ending) -> Outcome:
+    """The outcome of what is settled; everything in it comes from the stored ending, so a repetition emits the same."""
+    if ending.note_id is None:
         at, reason = ending.at, ending.reason or Reason.DUPLICATE
-        await ports.enhancements.dropped(*where, reason.value)
+    elif ending.event_id == event.event_id:
+        return Emit(EnhancementDelivered.following(event, at=ending.at, note_id=ending.note_id))
+    else:
+        at, reason = max(ending.at, event.synthesized_at), Reason.ALREADY_ANSWERED
     return Drop(reason, EnhancementDelivered.following(event, at=at, reason=reason))
 
 

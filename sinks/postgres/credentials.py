@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infra.runtime.keys.rings import KeyRing
 from infra.runtime.postgres.pool import Pool
-from infra.runtime.postgres.tenant import Connection, tenant_transaction
+from infra.runtime.postgres.tenant import Connection, tenant_call
 
 COLUMN = "servicedesk_api_key"
 
@@ -21,13 +21,10 @@ class DeskCredentials:
 
     async def get(self, tenant_id: str) -> str:
         """The current credential, as it was given. Raises NoCredential. Keep it in memory only, and shortly."""
-        async with tenant_transaction(self._pool, tenant_id) as connection:
-            stored: str | None = await connection.fetchval(
-                "SELECT credential FROM servicedesk_credentials WHERE tenant_id = $1 AND replaced_at IS NULL", tenant_id
-            )
-        if stored is None:
+        rows = await tenant_call(self._pool, "SELECT * FROM desk_credential($1)", tenant_id)
+        if not rows:
             raise NoCredential(f"tenant {tenant_id!r} has no desk credential")
-        return self._ring.decrypt(stored, tenant_id=tenant_id, column=COLUMN).decode()
+        return self._ring.decrypt(rows[0]["stored"], tenant_id=tenant_id, column=COLUMN).decode()
 
     async def add(self, connection: Connection, tenant_id: str, credential: str, *, who: str) -> None:
         """Take the place of the current one, which is kept for 7 days, in the caller's tenant transaction."""

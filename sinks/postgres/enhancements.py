@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from infra.runtime.postgres.pool import Pool
-from infra.runtime.postgres.tenant import tenant_transaction
+from infra.runtime.postgres.tenant import tenant_call, tenant_transaction
 from schemas.events import EnhancementSynthesized, TicketReceived
 from schemas.reasons import Reason
-from sinks.postgres.tickets import alone_with
 
 _BEGIN = """
 INSERT INTO enhancements AS kept (tenant_id, ticket_id, content_hash, event_id, received_at) VALUES ($1, $2, $3, $4, $5)
@@ -26,26 +25,15 @@ SELECT count(*) FROM enhancements WHERE tenant_id = $1 AND ticket_id = $2 AND co
     AND posted_at > now() - interval '24 hours'
 """
 _OWNER = "SELECT event_id::text FROM enhancements WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3"
-_SYNTHESIZED = """
-UPDATE enhancements SET enhancement_id = $4, writer = $5, model = $6, prompt_version = $7, prompt_tokens = $8,
-    completion_tokens = $9, cost_usd = $10, degraded = $11, synthesized_at = $12, updated_at = now()
-WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3
-"""
-_POSTED = """
-UPDATE enhancements SET status = 'success', note_id = $4, error_message = NULL, reason = NULL,
-    posted_at = coalesce(posted_at, now()), updated_at = now()
-WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3
-"""
 _ENDED = """
 UPDATE enhancements SET status = $4, reason = $5, error_message = $6, updated_at = now()
 WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3 AND status <> 'success'
 """
-_FAILED = """
-UPDATE enhancements SET status = 'failed', reason = $4, error_message = $5, updated_at = now()
-WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3 AND status <> 'success'
-    AND (event_id = $6::uuid OR ($6::uuid IS NULL AND enhancement_id = $7::uuid))
-"""
-_OVERTAKEN = "SELECT EXISTS (SELECT FROM tickets WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash <> $3)"
+_SYNTHESIZED = "SELECT enhancement_synthesized($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+_POSTED = "SELECT enhancement_posted($1, $2, $3, $4)"
+_DROPPED = "SELECT enhancement_dropped($1, $2, $3, $4)"
+_SUPERSEDED = "SELECT enhancement_superseded($1, $2, $3)"
+_FAILED = "SELECT enhancement_failed($1, $2, $3, $4, $5, $6, $7)"
 MAX_MESSAGE = 4000
 
 
@@ -99,24 +87,16 @@ class Enhancements:
 
     async def synthesized(self, event: EnhancementSynthesized) -> None:
         """What wrote the text, and what it took."""
-        async with tenant_transaction(self._pool, event.tenant_id) as connection:
-            await connection.execute(
-                _SYNTHESIZED, event.tenant_id, event.ticket_id, event.content_hash, event.enhancement_id, event.writer.value,
-                event.model, event.prompt_version, event.usage.prompt_tokens, event.usage.completion_tokens, event.usage.cost_usd,
-                event.degraded, event.synthesized_at,
-            )  # fmt: skip
+        where = (event.tenant_id, event.ticket_id, event.content_hash)
+        await tenant_call(self._pool, _SYNTHESIZED, *where, *written_by(event))
 
     async def posted(self, tenant_id: str, ticket_id: str, content_hash: str, note_id: str) -> None:
-        async with tenant_transaction(self._pool, tenant_id) as connection:
-            await connection.execute(_POSTED, tenant_id, ticket_id, content_hash, note_id)
+        await tenant_call(self._pool, _POSTED, tenant_id, ticket_id, content_hash, note_id)
 
     async def dropped(self, tenant_id: str, ticket_id: str, content_hash: str, reason: str) -> None:
         """Nothing went wrong, but there is no note: the ticket is gone, closed or says something else now. The last is asked again
         and noted down only if it is still so, see `superseded`."""
-        if reason == Reason.SUPERSEDED.value:
-            await self.superseded(tenant_id, ticket_id, content_hash)
-        else:
-            await self._ended(tenant_id, ticket_id, content_hash, "dropped", reason)
+        await tenant_call(self._pool, _DROPPED, tenant_id, ticket_id, content_hash, reason)
 
     async def superseded(self, tenant_id: str, ticket_id: str, content_hash: str) -> bool:
         """Note down that there is no note because the ticket says something else now. False, and nothing noted, if it says just
@@ -125,25 +105,24 @@ class Enhancements:
         A ticket edited there and back gets its note by the event of the edit back, which takes over what is noted down here as
         dropped, or by the first event, which goes on because of this answer. `Tickets.store` waits for this transaction and this
         one for it, so one of the two is sure."""
-        where = (tenant_id, ticket_id, content_hash)
-        async with tenant_transaction(self._pool, tenant_id) as connection:
-            await alone_with(connection, tenant_id, ticket_id)
-            if not await connection.fetchval(_OVERTAKEN, *where):
-                return False
-            await connection.execute(_ENDED, *where, "dropped", Reason.SUPERSEDED.value, None)
-            return True
+        (row,) = await tenant_call(self._pool, _SUPERSEDED, tenant_id, ticket_id, content_hash)
+        return bool(row[0])
 
     async def failed(self, failure: Failure) -> None:
         """Nothing happens where a note was posted, nor where the content is being answered for another event by now."""
-        async with tenant_transaction(self._pool, failure.tenant_id) as connection:
-            await connection.execute(
-                _FAILED, failure.tenant_id, failure.ticket_id, failure.content_hash, failure.reason,
-                failure.message[:MAX_MESSAGE], failure.received_id, failure.enhancement_id,
-            )  # fmt: skip
+        await tenant_call(
+            self._pool, _FAILED, failure.tenant_id, failure.ticket_id, failure.content_hash, failure.reason,
+            failure.message[:MAX_MESSAGE], failure.received_id, failure.enhancement_id,
+        )  # fmt: skip
 
-    async def _ended(self, tenant_id: str, ticket_id: str, content_hash: str, status: str, reason: str) -> None:
-        async with tenant_transaction(self._pool, tenant_id) as connection:
-            await connection.execute(_ENDED, tenant_id, ticket_id, content_hash, status, reason, None)
+
+def written_by(event: EnhancementSynthesized) -> tuple[object, ...]:
+    """What wrote an enhancement, and what it took, as the database's functions take it."""
+    usage = event.usage
+    return (
+        event.enhancement_id, event.writer.value, event.model, event.prompt_version, usage.prompt_tokens, usage.completion_tokens,
+        usage.cost_usd, event.degraded, event.synthesized_at,
+    )  # fmt: skip
 
 
 def _where(event: TicketReceived) -> tuple[str, str, str]:

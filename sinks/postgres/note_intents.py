@@ -1,6 +1,7 @@
 """What deliver means to write, may be writing and has written: the rows that make a note once only, as far as rows can.
 
 `pending` → the desk surely has nothing; `sent` → it may have the note, so the marker is looked for first; `done` → it is there.
+Each step is one call of a function in the database (migration 0015), which says there what it does to the rows.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from enum import StrEnum
 import asyncpg
 
 from infra.runtime.postgres.pool import Pool
-from infra.runtime.postgres.tenant import Connection, tenant_transaction
+from infra.runtime.postgres.tenant import tenant_call
+from schemas.events import EnhancementSynthesized
 from schemas.reasons import Reason
+from sinks.postgres.enhancements import written_by
 
 LEASE_SECONDS = 30
 MOST_REMEMBERED = 1000
@@ -65,49 +68,21 @@ class Busy:
     """Another owner is at work on a note of this ticket."""
 
 
-_INSERT = """
-INSERT INTO note_intents (tenant_id, marker, ticket_id, content_hash, event_id) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (tenant_id, marker) DO NOTHING
-"""
-_READ = """
-SELECT intent.state, intent.event_id::text AS event_id, intent.note_id, intent.done_at, dropped.reason, dropped.dropped_at,
-    CASE state WHEN 'sent' THEN greatest(0, extract(epoch FROM clock_timestamp() - intent.sent_at))::float8 END AS sent_ago
-FROM note_intents intent LEFT JOIN note_drops dropped ON dropped.tenant_id = intent.tenant_id AND dropped.event_id = $3
-WHERE intent.tenant_id = $1 AND intent.marker = $2
-"""
-_EARLIER = """
-SELECT event_id::text AS event_id, note_id, done_at FROM note_intents
-WHERE tenant_id = $1 AND ticket_id = $2 AND marker <> $3 AND state = 'done' ORDER BY done_at DESC LIMIT 1
-"""
-_OTHERS_LATELY = """
-SELECT count(*) FROM note_intents WHERE tenant_id = $1 AND ticket_id = $2 AND marker <> $3
-    AND coalesce(sent_at, done_at) > now() - interval '24 hours'
-"""
-_LEASE = f"""
-INSERT INTO note_leases AS lease (tenant_id, ticket_id, owner, until)
-VALUES ($1, $2, $3, now() + interval '{LEASE_SECONDS} seconds')
-ON CONFLICT (tenant_id, ticket_id) DO UPDATE SET owner = excluded.owner, until = excluded.until
-WHERE lease.until < now() OR lease.owner = excluded.owner RETURNING owner
-"""  # noqa: S608 — a constant of ours
-_RENEW = f"""
-UPDATE note_leases SET until = now() + interval '{LEASE_SECONDS} seconds'
-WHERE tenant_id = $1 AND ticket_id = $2 AND owner = $3 RETURNING owner
-"""  # noqa: S608
-_RELEASE = "DELETE FROM note_leases WHERE tenant_id = $1 AND ticket_id = $2 AND owner = $3"
-_SENT = (
-    "UPDATE note_intents SET state = 'sent', sent_at = now() WHERE tenant_id = $1 AND marker = $2 AND state <> 'done'"
-)
-_WITHDRAW = (
-    "UPDATE note_intents SET state = 'pending', sent_at = NULL WHERE tenant_id = $1 AND marker = $2 AND state = 'sent'"
-)
-_POSTED = """
-UPDATE note_intents SET state = 'done', note_id = $3, done_at = $4, event_id = $5
-WHERE tenant_id = $1 AND marker = $2 AND state <> 'done'
-"""
-_DROP = """
-INSERT INTO note_drops (tenant_id, event_id, marker, reason, dropped_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (tenant_id, event_id) DO NOTHING
-"""
+class Sent(StrEnum):
+    """Whether the desk may be called now."""
+
+    NOTED = "noted"  # it may, and it may have the note from now on
+    LEASE_LOST = "lease_lost"  # another owner is at work on the ticket, or may be soon
+    SUPERSEDED = "superseded"  # the ticket says something else now, which is noted down
+
+
+_CLAIM = "SELECT * FROM claim_note($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+_RENEW = "SELECT renew_note_lease($1, $2, $3, $4)"
+_RELEASE = "SELECT end_note_lease($1, $2, $3)"
+_SENT = "SELECT note_sent($1, $2, $3, $4, $5, $6)"
+_WITHDRAW = "SELECT note_withdrawn($1, $2, $3, $4, $5)"
+_DONE = "SELECT * FROM note_done($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+BUSY = "busy"
 
 
 class NoteIntents:
@@ -119,64 +94,46 @@ class NoteIntents:
         self._pool = pool
         self._let_go: set[str] = set()
 
-    async def claim(self, key: NoteKey, owner: str) -> Intent | Busy:
+    async def claim(self, key: NoteKey, owner: str, event: EnhancementSynthesized) -> Intent | Busy:
         """The row, made if there is none, and the lease if it was free, run out or this owner's. What is done is returned
-        whoever holds the lease, and takes none: posted for this key by any input, or dropped for this very input."""
-        async with tenant_transaction(self._pool, key.tenant_id) as connection:
-            await connection.execute(_INSERT, key.tenant_id, key.marker, key.ticket_id, key.content_hash, key.event_id)
-            if ending := _ending(await _row(connection, key), key):
-                return Intent(IntentState.DONE, ending)
-            if await connection.fetchval(_LEASE, key.tenant_id, key.ticket_id, owner) is None:
-                return Busy()
-            self._let_go.discard(owner)
-            # Again under the lease: the last owner may have ended it between the look and the lease.
-            claimed = await _row(connection, key)
-            if ending := _ending(claimed, key):
-                await connection.execute(_RELEASE, key.tenant_id, key.ticket_id, owner)
-                return Intent(IntentState.DONE, ending)
-            others = (key.tenant_id, key.ticket_id, key.marker)
-            earlier = await connection.fetchrow(_EARLIER, *others)
-            return Intent(
-                IntentState(claimed["state"]),
-                earlier=_posted(earlier) if earlier else None,
-                sent_ago=claimed["sent_ago"],
-                others_lately=await connection.fetchval(_OTHERS_LATELY, *others),
-            )
+        whoever holds the lease, and takes none: posted for this key by any input, or dropped for this very input. Where it is
+        claimed, the enhancement's row says what wrote it, also if synthesize came to its end before it noted that down."""
+        claimed = await self._row(
+            _CLAIM, key, key.content_hash, key.marker, key.event_id, owner, LEASE_SECONDS, *written_by(event)
+        )
+        if claimed["intent"] == BUSY:
+            return Busy()
+        if ending := _ending(claimed):
+            return Intent(IntentState.DONE, ending)
+        self._let_go.discard(owner)
+        earlier = None
+        if claimed["earlier_at"] is not None:
+            earlier = Ending(claimed["earlier_event"], claimed["earlier_at"], note_id=claimed["earlier_note"])
+        state = IntentState(claimed["intent"])
+        return Intent(state, None, earlier, claimed["sent_ago"], claimed["others_lately"])
 
     async def renew(self, key: NoteKey, owner: str) -> bool:
         """Whether the lease was still this owner's; if so it lasts another 30 s."""
-        async with tenant_transaction(self._pool, key.tenant_id) as connection:
-            return await _renewed(connection, key, owner)
+        return bool(await self._value(_RENEW, key, owner, LEASE_SECONDS))
 
-    async def sent(self, key: NoteKey, owner: str) -> bool:
-        """Note down, before the desk is called, that it may have the note from now on. False, and nothing noted, if the lease
-        isn't this owner's any more; else it lasts another 30 s."""
-        async with tenant_transaction(self._pool, key.tenant_id) as connection:
-            if not await _renewed(connection, key, owner):
-                return False
-            await connection.execute(_SENT, key.tenant_id, key.marker)
-            return True
+    async def sent(self, key: NoteKey, owner: str) -> Sent:
+        """Note down, right before the desk is called, that it may have the note from now on; the lease lasts another 30 s. Nothing
+        of it if the lease isn't this owner's any more, or if the ticket says something else by now: the latter is noted down as
+        `Enhancements.superseded` does, which waits for an edit that is being stored."""
+        return Sent(str(await self._value(_SENT, key, key.content_hash, key.marker, owner, LEASE_SECONDS)))
 
     async def withdraw(self, key: NoteKey, owner: str) -> None:
         """Back to pending: the desk surely has nothing. Nothing happens if the lease isn't this owner's."""
-        async with tenant_transaction(self._pool, key.tenant_id) as connection:
-            if await _renewed(connection, key, owner):
-                await connection.execute(_WITHDRAW, key.tenant_id, key.marker)
+        await self._value(_WITHDRAW, key, key.marker, owner, LEASE_SECONDS)
 
     async def done(self, key: NoteKey, ending: Ending, owner: str) -> Ending:
-        """Keep the ending and end this owner's lease. Returns the ending that is kept: the first note wins over everything, and the
-        first drop of an input over later ones of the same input."""
-        async with tenant_transaction(self._pool, key.tenant_id) as connection:
-            if ending.note_id is not None:
-                await connection.execute(_POSTED, key.tenant_id, key.marker, ending.note_id, ending.at, ending.event_id)
-            elif ending.reason is not None:
-                await connection.execute(
-                    _DROP, key.tenant_id, ending.event_id, key.marker, ending.reason.value, ending.at
-                )
-            await connection.execute(_RELEASE, key.tenant_id, key.ticket_id, owner)
-            kept = _ending(await _row(connection, key), key) or ending
+        """Keep the ending, end this owner's lease and have the enhancement's row say how it ended. Returns the ending that is kept:
+        the first note wins over everything, and the first drop of an input over later ones of the same input."""
+        reason = ending.reason.value if ending.reason else None
+        how = (ending.event_id, owner, ending.at, ending.note_id, reason)
+        kept = _ending(await self._row(_DONE, key, key.content_hash, key.marker, *how))
         self._remember_let_go(owner)
-        return kept
+        return kept or ending
 
     def _remember_let_go(self, owner: str) -> None:
         """An owner is one try, so it takes no lease again. Forgetting costs a needless statement."""
@@ -189,26 +146,21 @@ class NoteIntents:
         if owner in self._let_go:
             self._let_go.discard(owner)
             return
-        async with tenant_transaction(self._pool, key.tenant_id) as connection:
-            await connection.execute(_RELEASE, key.tenant_id, key.ticket_id, owner)
+        await self._value(_RELEASE, key, owner)
+
+    async def _row(self, statement: str, key: NoteKey, *arguments: object) -> asyncpg.Record:
+        (row,) = await tenant_call(self._pool, statement, key.tenant_id, key.ticket_id, *arguments)
+        if row["intent"] is None:
+            raise LookupError(f"the intent {key.marker} is gone: its tenant was erased meanwhile")
+        return row
+
+    async def _value(self, statement: str, key: NoteKey, *arguments: object) -> object:
+        (row,) = await tenant_call(self._pool, statement, key.tenant_id, key.ticket_id, *arguments)
+        return row[0]
 
 
-async def _row(connection: Connection, key: NoteKey) -> asyncpg.Record:
-    row = await connection.fetchrow(_READ, key.tenant_id, key.marker, key.event_id)
-    if row is None:
-        raise LookupError(f"the intent {key.marker} is gone: its tenant was erased meanwhile")
-    return row
-
-
-def _ending(row: asyncpg.Record, key: NoteKey) -> Ending | None:
-    if row["state"] == IntentState.DONE.value:
-        return _posted(row)
-    return Ending(key.event_id, row["dropped_at"], reason=Reason(row["reason"])) if row["dropped_at"] else None
-
-
-def _posted(row: asyncpg.Record) -> Ending:
-    return Ending(row["event_id"], row["done_at"], note_id=row["note_id"])
-
-
-async def _renewed(connection: Connection, key: NoteKey, owner: str) -> bool:
-    return await connection.fetchval(_RENEW, key.tenant_id, key.ticket_id, owner) is not None
+def _ending(row: asyncpg.Record) -> Ending | None:
+    if row["intent"] != IntentState.DONE.value:
+        return None
+    reason = None if row["why"] is None else Reason(row["why"])
+    return Ending(row["by_event"], row["at"], note_id=row["note"], reason=reason)

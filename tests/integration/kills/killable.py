@@ -97,7 +97,7 @@ def shorten(module: ModuleType, lease: int) -> None:
 def shorten_all() -> None:
     faust_app.SESSION_TIMEOUT = float(SECONDS)
     shorten(answers, answers.LEASE_SECONDS)
-    shorten(note_intents, note_intents.LEASE_SECONDS)
+    note_intents.LEASE_SECONDS = SECONDS
     for stage in ("synthesize", "deliver"):
         lease: Any = importlib.import_module(f"processors.{stage}.lease")
         lease.kept.__wrapped__.__kwdefaults__["every"] = SECONDS / 4

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
+from uuid import uuid4
 
 import pytest
 
@@ -15,9 +16,10 @@ from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import Connection, connection, tenant_transaction
 from infra.runtime.stream.record import Position
 from schemas import ids
-from schemas.events import Ticket, TicketKind, TicketReceived
+from schemas.events import EnhancementSynthesized, Ticket, TicketKind, TicketReceived, Writer
 from schemas.reasons import Reason
 from sinks.postgres.enhancements import Enhancements
+from sinks.postgres.note_intents import NoteIntents, NoteKey, Sent
 from sinks.postgres.tickets import Tickets, alone_with
 from tests.integration.sinks.postgres.conftest import PoolOf
 
@@ -122,3 +124,35 @@ async def test_an_edit_back_waits_for_a_drop_under_way(edited: Edited) -> None:
         await edited.until_one_waits()
         assert not edit_back.done()
     assert not await edit_back
+
+
+async def test_an_edit_back_under_way_is_waited_for_before_a_note_is_sent(tenant: str, pool_of: PoolOf) -> None:
+    edited = Edited(tenant, await pool_of("enrich"), await pool_of("deliver"))
+    assert await edited.arrives(FIRST)
+    assert await edited.arrives(SECOND)
+    event, intents = written(tenant), NoteIntents(edited.later)
+    key = NoteKey(tenant, FIRST.ticket_id, FIRST.content_hash, "f" * 24, event.event_id)
+    await intents.claim(key, "one", event)
+    async with edited.alone() as connected:
+        sent = asyncio.create_task(intents.sent(key, "one"))
+        await edited.until_one_waits()
+        await connected.execute("UPDATE tickets SET content_hash = $1", FIRST.content_hash)
+    assert await sent is Sent.NOTED
+    assert await edited.status_of_first() == ("pending", None)
+
+
+def written(tenant: str) -> EnhancementSynthesized:
+    return EnhancementSynthesized(
+        event_id=str(uuid4()),
+        input_id=str(uuid4()),
+        tenant_id=tenant,
+        ticket_id=FIRST.ticket_id,
+        enhancement_id=str(uuid4()),
+        text="Restart it.",
+        citations=(),
+        writer=Writer.BUILTIN,
+        content_hash=FIRST.content_hash,
+        received_at=NOW,
+        enriched_at=NOW,
+        synthesized_at=NOW,
+    )

@@ -101,7 +101,7 @@ async def test_the_row_says_why_and_the_next_webhook_with_the_content_is_answere
 async def test_a_note_that_was_posted_stays_a_success(pool_of: PoolOf, enrich: Pool, tenant: str) -> None:
     event = received(tenant)
     await Enhancements(enrich).begin(event)
-    await Enhancements(enrich).posted(tenant, TICKET.ticket_id, TICKET.content_hash, "77")
+    await Enhancements(await pool_of("deliver")).posted(tenant, TICKET.ticket_id, TICKET.content_hash, "77")
     await FailedEnhancements(enrich).failed(event, Reason.INTERNAL_ERROR, "KeyError")
     assert await row(enrich, tenant) == ("success", None, None)
 
@@ -118,12 +118,13 @@ async def test_an_event_with_the_same_content_that_fails_leaves_the_row_of_the_o
 
 @pytest.mark.parametrize("known", [True, False])
 async def test_of_an_earlier_release_the_enhancement_tells_whose_row_it_is(
-    enrich: Pool, tenant: str, known: bool
+    pool_of: PoolOf, enrich: Pool, tenant: str, known: bool
 ) -> None:
     """Whose events didn't name the one that was received."""
     event = replace(synthesized(received(tenant)), ticket_received_id="")
     await Enhancements(enrich).begin(received(tenant))
-    await Enhancements(enrich).synthesized(event if known else replace(event, enhancement_id=str(uuid4())))
+    written = event if known else replace(event, enhancement_id=str(uuid4()))
+    await Enhancements(await pool_of("synthesize")).synthesized(written)
     await FailedEnhancements(enrich).failed(event, Reason.DESK_REFUSED, "4001")
     assert (await row(enrich, tenant))[0] == ("failed" if known else "pending")
 

@@ -10,7 +10,7 @@ from uuid import uuid5
 import pytest
 
 from infra.runtime.stream.outcomes import Outcome
-from processors.deliver.fakes import FakeContents, FakeEnhancements, FakeFeedbackLinks, FakeNoteIntents
+from processors.deliver.fakes import FakeEnhancements, FakeFeedbackLinks, FakeNoteIntents
 from processors.deliver.ports import Ports
 from processors.deliver.processor import process
 from processors.deliver.rendering import NoteRenderer
@@ -62,17 +62,15 @@ class Delivery:
 
     clock: StandingClock = field(default_factory=StandingClock)
     desk: FakeDesk = field(default_factory=FakeDesk)
-    contents: FakeContents = field(default_factory=FakeContents)
     enhancements: FakeEnhancements = field(default_factory=FakeEnhancements)
 
     def __post_init__(self) -> None:
         self.desk.add(TICKET)
-        self.intents = FakeNoteIntents(self.clock)
+        self.intents = FakeNoteIntents(self.clock, self.enhancements)
         self.ports = Ports(
             tickets=self.desk,
             notes=self.desk,
             intents=self.intents,
-            contents=self.contents,
             enhancements=self.enhancements,
             renderer=NoteRenderer(FakeFeedbackLinks()),
             clock=self.clock,

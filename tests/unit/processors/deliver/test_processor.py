@@ -138,7 +138,7 @@ async def test_an_edit_that_comes_while_the_note_is_looked_for_supersedes_it(del
     find = delivery.desk.find
 
     async def edited_meanwhile(ticket: TicketRef, marker: str) -> Posted | NotFound | Refused:
-        delivery.contents.hashes[TICKET.tenant_id, TICKET.ticket_id] = "b" * 64
+        delivery.enhancements.newest[TICKET.tenant_id, TICKET.ticket_id] = "b" * 64
         return await find(ticket, marker)
 
     delivery.desk.find = edited_meanwhile  # type: ignore[method-assign]
@@ -194,18 +194,11 @@ async def test_a_ticket_deleted_between_reading_and_writing_gets_no_note(deliver
 
 
 async def test_content_that_is_not_the_newest_is_superseded(delivery: Delivery) -> None:
-    delivery.contents.hashes[TICKET.tenant_id, TICKET.ticket_id] = "b" * 64
+    delivery.enhancements.newest[TICKET.tenant_id, TICKET.ticket_id] = "b" * 64
     outcome = await delivery.run()
     assert isinstance(outcome, Drop)
     assert outcome.reason is Reason.SUPERSEDED
     assert delivery.notes == []
-
-
-async def test_content_that_was_edited_back_meanwhile_gets_its_note(delivery: Delivery) -> None:
-    delivery.contents.hashes[TICKET.tenant_id, TICKET.ticket_id] = "b" * 64
-    delivery.enhancements.edited_back = True
-    assert isinstance(await delivery.run(), Emit)
-    assert len(delivery.notes) == 1
 
 
 async def test_a_dropped_event_stays_dropped_with_the_same_times(delivery: Delivery) -> None:
@@ -287,7 +280,7 @@ async def test_a_note_that_got_through_is_reported_though_the_ticket_went_on(del
     if how == "closed":
         delivery.desk.tickets[TICKET].status = "Closed"
     else:
-        delivery.contents.hashes[TICKET.tenant_id, TICKET.ticket_id] = "b" * 64
+        delivery.enhancements.newest[TICKET.tenant_id, TICKET.ticket_id] = "b" * 64
     assert delivered(await delivery.run()).note_id == "1"
     assert len(delivery.notes) == 1
 
@@ -336,7 +329,7 @@ async def test_a_worker_that_lost_its_lease_writes_nothing(delivery: Delivery) -
 
     async def slow(ticket: object) -> object:
         delivery.clock.pass_by(31)  # frozen for longer than its lease
-        await delivery.intents.claim(note_key(synthesized()), "the next owner")
+        await delivery.intents.claim(note_key(synthesized()), "the next owner", synthesized())
         return await original(TICKET)
 
     delivery.desk.get = slow  # type: ignore[method-assign, assignment]
@@ -373,7 +366,7 @@ async def test_a_cancelled_delivery_leaves_its_lease_to_run_out_and_stays_uncert
 @pytest.mark.parametrize("closed", [False, True])
 async def test_what_a_worker_sent_before_it_died_gets_its_time_to_settle(delivery: Delivery, closed: bool) -> None:
     event, key = synthesized(), note_key(synthesized())
-    await delivery.intents.claim(key, "the dead one")
+    await delivery.intents.claim(key, "the dead one", event)
     await delivery.intents.sent(key, "the dead one")
     await delivery.intents.release(key, "the dead one")  # were its lease shorter than its call
     if closed:
