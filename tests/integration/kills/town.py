@@ -28,7 +28,9 @@ from sinks.postgres.tenants import Change, NewTenant
 from tests.integration.chain.polling import until
 from tests.integration.chain.running_chain import RunningChain
 from tests.integration.chain.tenant import SUBJECT, Tenant
+from tests.integration.kills.gaps import GAPS
 
+KILLABLE = frozenset(gap.service for gap in GAPS)
 PREFIX = "kills."
 PARTITIONS = 64
 FOLLOW_SECONDS = POLL_SECONDS + 0.5
@@ -46,7 +48,7 @@ class Extra:
 
 @dataclass(slots=True)
 class Groups:
-    """The stack's services, each as its killable process."""
+    """The stack's services, each that has gaps as its killable process."""
 
     folder: Path
     site: Site | None = None
