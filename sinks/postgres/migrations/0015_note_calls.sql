@@ -95,7 +95,9 @@ BEGIN
 END $$;
 
 -- The intent, made if there is none, and the lease if it is free, run out or this worker's; `intent` is 'busy' where it is none of
--- these. What is done takes no lease. Where it is claimed, what wrote the enhancement is noted down too.
+-- these. What is done takes no lease. Where it is claimed, what wrote the enhancement is noted down too. It isn't waited for on the
+-- disk: a crash of the database may only lose it together with all that follows from it, as the log keeps its order, and then the
+-- lease is nobody's, so nothing is sent.
 CREATE FUNCTION claim_note(
     tenant text, ticket text, content text, mark text, input uuid, worker text, lease_seconds integer, enhancement uuid,
     written_by text, its_model text, its_prompt text, tokens_in integer, tokens_out integer, cost double precision,
@@ -107,6 +109,7 @@ CREATE FUNCTION claim_note(
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM public.act_for_tenant(tenant);
+    PERFORM set_config('synchronous_commit', 'off', true);
     INSERT INTO public.note_intents (tenant_id, marker, ticket_id, content_hash, event_id) VALUES (tenant, mark, ticket, content, input)
         ON CONFLICT (tenant_id, marker) DO NOTHING;
     IF NOT FOUND THEN
