@@ -21,10 +21,10 @@ from processors.enrich.sources.docs import Docs
 from processors.enrich.sources.ip_data import IpData
 from processors.enrich.sources.ticket_history import TicketHistory
 from schemas.topics import Stage
+from sinks.postgres.arrivals import Arrivals
 from sinks.postgres.enhancements import Enhancements
 from sinks.postgres.received_events import ReceivedEvents
 from sinks.postgres.search import Search
-from sinks.postgres.tickets import Tickets
 from sinks.postgres.word_counts import WordCounts
 from sinks.stage_ports import StageContext, open_stage
 
@@ -39,7 +39,7 @@ def wired(context: StageContext, settings: EnrichSettings) -> Process:
     """The decision with its adapters, as the runner calls it."""
     pool, tenants, clock = context.pool, context.tenants, SystemClock()
     search = Search(pool)
-    stores = Stores(ReceivedEvents(pool), Tickets(pool), Enhancements(pool))
+    stores = Stores(Arrivals(pool), ReceivedEvents(pool), Enhancements(pool))
     knowledge = Knowledge(
         sources=(TicketHistory(), Docs(), IpData()),
         search=search,

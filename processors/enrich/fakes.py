@@ -12,8 +12,9 @@ from infra.runtime.stream.record import Position
 from processors.enrich.ports import Address, Found, Query
 from schemas.events import ContextItem, TicketKind, TicketReceived
 from schemas.reasons import Reason
+from sinks.postgres.arrivals import TakenIn
 from sinks.postgres.received_events import Admission
-from sinks.postgres.tickets import Known, replayed_offset
+from sinks.postgres.tickets import GATHERING, IMPORTED, TicketState
 
 Key = tuple[str, str]
 
@@ -55,37 +56,26 @@ class FakeReceivedEvents:
         row.outcome, row.reason = outcome, reason
 
 
-@dataclass(frozen=True, slots=True)
-class FakeTicketState:
-    newest_hash: str
-    newest_offset: int
-    closed: bool = False
-    edits_since: datetime | None = None
-
-
 class FakeTickets:
     """`received` knows where the events stood that replays repeat; `now` is the database's clock."""
 
     def __init__(
         self, received: FakeReceivedEvents | None = None, now: Callable[[], datetime] = _machines_clock
     ) -> None:
-        self.newest_of: dict[Key, FakeTicketState] = {}
+        self.newest_of: dict[Key, TicketState] = {}
         self.stored: dict[Key, TicketReceived] = {}
         self._received, self._now = received or FakeReceivedEvents(), now
 
-    async def store(
-        self, event: TicketReceived, position: Position, gathering: timedelta = timedelta(seconds=10)
-    ) -> FakeTicketState:
+    async def store(self, event: TicketReceived, position: Position, gathering: timedelta = GATHERING) -> TicketState:
         key = (event.tenant_id, event.ticket_id)
         known = self.newest_of.get(key)
         offset = position.offset
         if event.kind is TicketKind.REPLAYED:
-            held_against = Known(known.newest_offset, self.stored[key].ticket.updated_at) if known else None
-            placed = replayed_offset(event, self._original(event), held_against)
+            placed = self._replayed_offset(event, known)
             offset = -2 if placed is None else placed
         if known is None or (offset >= known.newest_offset and not self._is_older(event)):
             since = self._edits_since(event, known, gathering)
-            known = FakeTicketState(event.ticket.content_hash, offset, event.closes, since)
+            known = TicketState(event.ticket.content_hash, offset, event.closes, since)
             self.newest_of[key], self.stored[key] = known, event
         return known
 
@@ -93,13 +83,23 @@ class FakeTickets:
         kept, new = self.stored[event.tenant_id, event.ticket_id].ticket.updated_at, event.ticket.updated_at
         return kept is not None and new is not None and new < kept < self._now() + timedelta(days=1)
 
+    def _replayed_offset(self, event: TicketReceived, known: TicketState | None) -> int | None:
+        """The offset under which a replayed event is kept; None if what is known of the ticket stays. Where the event stood that it
+        repeats decides; else the desk's own time of the change does, and without it what was received stays."""
+        original = self._original(event)
+        if original is not None:
+            return original if known is None or original > known.newest_offset else None
+        if known is None:
+            return IMPORTED
+        mine, theirs = event.ticket.updated_at, self.stored[event.tenant_id, event.ticket_id].ticket.updated_at
+        newer = mine > theirs if mine and theirs else known.newest_offset == IMPORTED
+        return known.newest_offset if newer else None
+
     def _original(self, event: TicketReceived) -> int | None:
         row = self._received.rows.get((event.tenant_id, event.replay_of or ""))
         return row.position.offset if row and row.replay_of is None else None
 
-    def _edits_since(
-        self, event: TicketReceived, known: FakeTicketState | None, gathering: timedelta
-    ) -> datetime | None:
+    def _edits_since(self, event: TicketReceived, known: TicketState | None, gathering: timedelta) -> datetime | None:
         since = known.edits_since if known else None
         if known is None or known.newest_offset < 0 or known.newest_hash == event.ticket.content_hash:
             return since
@@ -170,6 +170,27 @@ class FakeEnhancements:
         """What deliver notes down."""
         row = self.begun[tenant_id, ticket_id, content_hash]
         row.status, row.reason, row.posted_at = "success", None, row.posted_at or self._now()
+
+
+class FakeArrivals:
+    """The three in turn."""
+
+    def __init__(self, received: FakeReceivedEvents, tickets: FakeTickets, enhancements: FakeEnhancements) -> None:
+        self._received, self._tickets, self._enhancements = received, tickets, enhancements
+
+    async def take_in(
+        self, event: TicketReceived, position: Position, body_hash: str, *, gathering: timedelta, notes: int
+    ) -> TakenIn:
+        admission = await self._received.admit(event, position, body_hash)
+        if admission is not Admission.FRESH:
+            return TakenIn(admission)
+        state = await self._tickets.store(event, position, gathering)
+        free = state.newest_hash == event.ticket.content_hash and not state.closed and state.edits_since is None
+        if event.closes or not free:
+            return TakenIn(admission, state)
+        begun = await self._enhancements.begin(event)
+        limited = begun and not event.again and await self._enhancements.limited(event, notes)
+        return TakenIn(admission, state, begun, limited)
 
 
 def _content(event: TicketReceived) -> tuple[str, str, str]:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from infra.runtime.stream.outcomes import Hold, Scope
-from infra.runtime.stream.record import Position
-from processors.enrich.ports import Enhancements, Tickets, TicketState
+from processors.enrich.ports import Enhancements, TakenIn, TicketState
 from schemas.events import TicketKind, TicketReceived
 from schemas.reasons import Reason
 
@@ -36,27 +35,31 @@ class Restraint:
 
 async def obstacle(
     event: TicketReceived,
-    position: Position,
+    taken: TakenIn,
     *,
-    tickets: Tickets,
     enhancements: Enhancements,
     restraint: Restraint,
     now: datetime,
 ) -> Reason | Hold | None:
-    """Why the event is not to be answered, or not yet. Stores the ticket either way: every ticket is history for the next.
+    """Why the event is not to be answered, or not yet. The ticket is kept either way: every ticket is history for the next.
 
     None begins the answer. While an edit waits, later events of its ticket are looked at: the ticket's newest content is known
     when the window ends, and what was overtaken in it is dropped then."""
-    state = await tickets.store(event, position, restraint.gather_edits)
     if event.closes:
         return Reason.NOT_FOR_ENHANCEMENT
-    if reason := await _overtaken(event, state, enhancements):
+    if taken.begun is not None:
+        return _answered(event, begun=taken.begun, limited=taken.limited)
+    if taken.state is None:
+        raise ValueError("only an event that is fresh can be answered")
+    if reason := await _overtaken(event, taken.state, enhancements):
         return reason
-    if seconds := restraint.waits(event, state, now):
+    if seconds := restraint.waits(event, taken.state, now):
         if await enhancements.anothers(event) and not event.again:
             return Reason.UNCHANGED  # most often our own note's webhook
         return Hold(Reason.GATHERING, seconds, Scope.EVENT, "further edits of the ticket are waited for")
-    return await _answered(event, enhancements, restraint)
+    begun = await enhancements.begin(event)
+    limited = begun and not event.again and await enhancements.limited(event, restraint.notes_a_day)
+    return _answered(event, begun=begun, limited=limited)
 
 
 async def _overtaken(event: TicketReceived, state: TicketState, enhancements: Enhancements) -> Reason | None:
@@ -70,11 +73,10 @@ async def _overtaken(event: TicketReceived, state: TicketState, enhancements: En
     return None
 
 
-async def _answered(event: TicketReceived, enhancements: Enhancements, restraint: Restraint) -> Reason | None:
+def _answered(event: TicketReceived, *, begun: bool, limited: bool) -> Reason | None:
     """An operator who asks for another note (`again`) gets it, whatever was written on the ticket before."""
-    begun = await enhancements.begin(event)
     if event.again:
         return None
     if not begun:
         return Reason.UNCHANGED  # our own note raises a webhook too
-    return Reason.NOTE_LIMIT if await enhancements.limited(event, restraint.notes_a_day) else None
+    return Reason.NOTE_LIMIT if limited else None

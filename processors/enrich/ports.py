@@ -1,4 +1,4 @@
-"""What enrich needs from outside: what was received before, the tickets, the enhancements, the search, tenants' choices.
+"""What enrich needs from outside: what was received before, what arrives, the enhancements, the search, tenants' choices.
 
 Every method of a store raises what the database raises when it is away; the runner then holds the event.
 """
@@ -21,10 +21,6 @@ Address = IPv4Address | IPv6Address
 class ReceivedEvents(Protocol):
     """Which events were received, where they stood, and whether they are done with."""
 
-    async def admit(self, event: TicketReceived, position: Position, body_hash: str) -> Admission:
-        """FRESH: never seen, or seen at this position, or seen elsewhere and not done with: handle it. COPY: it stood elsewhere,
-        had the same body and is done with. CONFLICT: the same id stood elsewhere with another body."""
-
     async def mark(self, tenant_id: str, event_id: str, outcome: str, reason: str | None) -> None:
         """The event is done with: `outcome` is "published" or "dropped". May be said again."""
 
@@ -43,13 +39,35 @@ class TicketState(Protocol):
     def edits_since(self) -> datetime | None: ...
 
 
-class Tickets(Protocol):
-    async def store(
-        self, event: TicketReceived, position: Position, gathering: timedelta = timedelta(seconds=10)
-    ) -> TicketState:
-        """Keep the ticket as history, with its resolution when it is closed. An older event never overwrites a newer one, and a
-        replayed one counts as old as the event that it repeats. A webhook that changes the content of a ticket which was received
-        before begins a gathering, unless one began less than `gathering` earlier. May be said again."""
+class TakenIn(Protocol):
+    """`state` is None where the event isn't fresh. `begun` is None where there was more to decide first, else whether the content
+    is this event's to answer; `limited`, then, whether the ticket had its notes of a day."""
+
+    @property
+    def admission(self) -> Admission: ...
+    @property
+    def state(self) -> TicketState | None: ...
+    @property
+    def begun(self) -> bool | None: ...
+    @property
+    def limited(self) -> bool: ...
+
+
+class Arrivals(Protocol):
+    async def take_in(
+        self, event: TicketReceived, position: Position, body_hash: str, *, gathering: timedelta, notes: int
+    ) -> TakenIn:
+        """Admit the event. FRESH: never seen, or seen at this position, or seen elsewhere and not done with: handle it. COPY: it
+        stood elsewhere, had the same body and is done with. CONFLICT: the same id stood elsewhere with another body.
+
+        If it is fresh, keep the ticket as history, with its resolution when it is closed. An older event never overwrites a newer
+        one, and a replayed one counts as old as the event that it repeats. A webhook that changes the content of a ticket which was
+        received before begins a gathering, unless one began less than `gathering` earlier.
+
+        Then `Enhancements.begin` and, unless an operator asks for another note, `limited`. They are left to the caller where the
+        event closes its ticket, the ticket says something else now or is closed, or its edits are or were gathered.
+
+        All of it happens or none. May be said again."""
 
 
 class Enhancements(Protocol):

@@ -12,13 +12,13 @@ from infra.runtime.telemetry.logs import get_logger
 from processors.enrich.gather import Gathered, Limits, gather
 from processors.enrich.obstacle import Restraint, obstacle
 from processors.enrich.ports import (
+    Arrivals,
     ContextSource,
     Enhancements,
     Query,
     ReceivedEvents,
     Search,
     Tenants,
-    Tickets,
 )
 from schemas.events import TicketEnriched, TicketReceived
 from schemas.reasons import Reason
@@ -34,8 +34,8 @@ DEFAULT_RESTRAINT = Restraint()
 class Stores:
     """Where enrich keeps what it knows of events, tickets and answers."""
 
+    arrivals: Arrivals
     received: ReceivedEvents
-    tickets: Tickets
     enhancements: Enhancements
 
 
@@ -66,15 +66,15 @@ async def process(
     choices = tenants.of_tenant(event.tenant_id)
     if choices is None:
         return Hold(Reason.TENANT_UNKNOWN, UNKNOWN_TENANT_SECONDS)
-    admission = await stores.received.admit(event, position, body_hash)
-    if admission is Admission.COPY:
+    taken = await stores.arrivals.take_in(
+        event, position, body_hash, gathering=restraint.gather_edits, notes=restraint.notes_a_day
+    )
+    if taken.admission is Admission.COPY:
         return Drop(Reason.DUPLICATE)  # the row is the first one's, with its outcome
-    if admission is Admission.CONFLICT:
+    if taken.admission is Admission.CONFLICT:
         return DeadLetter(Reason.CONFLICTING_DUPLICATE, _conflict(event))
     log.info("Task started", **_names(event), kind=event.kind.value, offset=position.offset)
-    found = await obstacle(
-        event, position, tickets=stores.tickets, enhancements=stores.enhancements, restraint=restraint, now=clock.now()
-    )
+    found = await obstacle(event, taken, enhancements=stores.enhancements, restraint=restraint, now=clock.now())
     if isinstance(found, Hold):
         return found
     if found is not None:

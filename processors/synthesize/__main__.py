@@ -23,7 +23,6 @@ from processors.synthesize.writer.litellm_model import LitellmModel
 from schemas.topics import Stage
 from sinks.postgres.answers import Answers
 from sinks.postgres.enhancements import Enhancements
-from sinks.postgres.tickets import Tickets
 from sinks.stage_ports import StageContext, open_stage
 
 log = get_logger(__name__)
@@ -51,7 +50,7 @@ async def main() -> int:
 def wired(context: StageContext, settings: SynthesizeSettings, model: LitellmModel | None) -> Process:
     """The decision with its adapters, as the runner calls it."""
     pool, tenants, clock = context.pool, context.tenants, SystemClock()
-    stores = Stores(Answers(pool), Tickets(pool), Enhancements(pool))
+    stores = Stores(Answers(pool), Enhancements(pool))
     patience = Patience(attempts=settings.model_attempts, seconds=settings.model_working_seconds)
     guarded = GuardedModel(model, clock=clock, random=Random()) if model else None
     author = Author(model=guarded, builtin=BuiltinWriter(), patience=patience, clock=clock)

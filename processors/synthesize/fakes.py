@@ -16,14 +16,15 @@ LEASE = timedelta(seconds=15)
 
 
 class FakeAnswerStore:
-    """Answers and leases in dictionaries; leases run out by the given clock."""
+    """Answers and leases in dictionaries; leases run out by the given clock. `newest` by tenant and ticket."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.answers: dict[tuple[str, str], str] = {}
         self.leases: dict[tuple[str, str], tuple[str, datetime]] = {}
+        self.newest: dict[tuple[str, str], str] = {}
 
-    async def take(self, tenant_id: str, input_id: str, owner: str) -> Taken:
+    async def take(self, tenant_id: str, input_id: str, owner: str, ticket_id: str) -> Taken:
         key = (tenant_id, input_id)
         if (answer := self.answers.get(key)) is not None:
             return Stored(answer)
@@ -31,7 +32,7 @@ class FakeAnswerStore:
         if holder != owner and until > self._clock.now():
             return Busy()
         self.leases[key] = (owner, self._clock.now() + LEASE)
-        return Ours()
+        return Ours(self.newest.get((tenant_id, ticket_id)))
 
     async def renew(self, tenant_id: str, input_id: str, owner: str) -> bool:
         key = (tenant_id, input_id)
@@ -49,15 +50,6 @@ class FakeAnswerStore:
         key = (tenant_id, input_id)
         if self.leases.get(key, ("", None))[0] == owner:
             del self.leases[key]
-
-
-class FakeNewestContent:
-    def __init__(self) -> None:
-        self.hashes: dict[tuple[str, str], str] = {}
-
-    async def newest(self, tenant_id: str, ticket_id: str) -> tuple[str, int] | None:
-        found = self.hashes.get((tenant_id, ticket_id))
-        return None if found is None else (found, 0)
 
 
 class FakeEnhancements:

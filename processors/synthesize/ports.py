@@ -1,4 +1,4 @@
-"""What synthesize needs from outside: stored answers with their leases, the newest content of a ticket, tenants' choices.
+"""What synthesize needs from outside: stored answers with their leases, what became of a ticket's content, tenants' choices.
 
 Every method of a store raises what the database raises when it is away; the runner then holds the event.
 """
@@ -15,8 +15,9 @@ class AnswerStore(Protocol):
     """One answer per tenant and input id, written once. A lease lasts 15 s unless renewed, so that a dead worker's inputs
     come free."""
 
-    async def take(self, tenant_id: str, input_id: str, owner: str) -> Taken:
-        """The stored answer; or the lease for `owner`, if it was free, run out or this owner's; or Busy."""
+    async def take(self, tenant_id: str, input_id: str, owner: str, ticket_id: str) -> Taken:
+        """The stored answer; or the lease for `owner`, if it was free, run out or this owner's, and with it the newest content that
+        was received of the ticket; or Busy."""
 
     async def renew(self, tenant_id: str, input_id: str, owner: str) -> bool:
         """Whether the lease was still this owner's; if so it lasts another 15 s."""
@@ -27,11 +28,6 @@ class AnswerStore(Protocol):
 
     async def release(self, tenant_id: str, input_id: str, owner: str) -> None:
         """End this owner's lease without an answer. Nothing happens if it isn't this owner's."""
-
-
-class NewestContent(Protocol):
-    async def newest(self, tenant_id: str, ticket_id: str) -> tuple[str, int] | None:
-        """Hash and offset of the newest content that was received of a ticket; None if none is known."""
 
 
 class Enhancements(Protocol):

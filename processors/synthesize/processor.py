@@ -11,11 +11,11 @@ from infra.runtime.stream.outcomes import Drop, Emit, Hold, Outcome, Scope
 from processors.synthesize.answer import Answer
 from processors.synthesize.author import Author
 from processors.synthesize.lease import kept, store_persistently
-from processors.synthesize.ports import AnswerStore, Enhancements, NewestContent, TenantChoices, Tenants
+from processors.synthesize.ports import AnswerStore, Enhancements, TenantChoices, Tenants
 from processors.synthesize.writer.writer import ModelChoice, WritingTask
 from schemas.events import TicketEnriched
 from schemas.reasons import Reason
-from sinks.postgres.answers import Busy, Stored
+from sinks.postgres.answers import Busy, Ours, Stored
 from sinks.postgres.tenant_settings import NO_MODEL
 
 PENDING_SECONDS = 1.0
@@ -27,7 +27,6 @@ class Stores:
     """Where synthesize keeps and finds what it knows."""
 
     answers: AnswerStore
-    tickets: NewestContent
     enhancements: Enhancements
 
 
@@ -37,14 +36,14 @@ async def process(event: TicketEnriched, *, stores: Stores, tenants: Tenants, au
     Every call is an owner of its own: a call that goes on after its partition was revoked keeps its lease also against the same
     worker, should the partition come back."""
     owner = str(uuid4())
-    taken = await stores.answers.take(event.tenant_id, event.event_id, owner)
+    taken = await stores.answers.take(event.tenant_id, event.event_id, owner, event.ticket_id)
     if isinstance(taken, Stored):
         return _emit(Answer.from_json(taken.answer), event, stores)
     if isinstance(taken, Busy):
         return Hold(Reason.ANSWER_PENDING, PENDING_SECONDS, Scope.TICKET)
     answer: Answer | None = None
     try:
-        task = await _task(event, stores, tenants)
+        task = await _task(event, taken, stores, tenants)
         if not isinstance(task, WritingTask):
             return task
         async with kept(stores.answers, event, owner):
@@ -59,8 +58,8 @@ async def process(event: TicketEnriched, *, stores: Stores, tenants: Tenants, au
                 await stores.answers.release(event.tenant_id, event.event_id, owner)
 
 
-async def _task(event: TicketEnriched, stores: Stores, tenants: Tenants) -> WritingTask | Drop | Hold:
-    if await _overtaken(event, stores):
+async def _task(event: TicketEnriched, taken: Ours, stores: Stores, tenants: Tenants) -> WritingTask | Drop | Hold:
+    if await _overtaken(event, taken, stores):
         return Drop(Reason.SUPERSEDED)
     choices = tenants.of_tenant(event.tenant_id)
     if choices is None:
@@ -94,10 +93,9 @@ def _emit(answer: Answer, event: TicketEnriched, stores: Stores) -> Emit:
     return Emit(synthesized, then=note_down)
 
 
-async def _overtaken(event: TicketEnriched, stores: Stores) -> bool:
+async def _overtaken(event: TicketEnriched, taken: Ours, stores: Stores) -> bool:
     """Whether an edit is on its way, whose note will be the right one. Not if the ticket was edited back meanwhile."""
     content = event.ticket.content_hash
-    newest = await stores.tickets.newest(event.tenant_id, event.ticket_id)
-    if newest is None or newest[0] == content:
+    if taken.newest_hash is None or taken.newest_hash == content:
         return False
     return await stores.enhancements.superseded(event.tenant_id, event.ticket_id, content)

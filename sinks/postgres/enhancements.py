@@ -5,34 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from infra.runtime.postgres.pool import Pool
-from infra.runtime.postgres.tenant import tenant_call, tenant_transaction
+from infra.runtime.postgres.tenant import tenant_call
 from schemas.events import EnhancementSynthesized, TicketReceived
 from schemas.reasons import Reason
 
-_BEGIN = """
-INSERT INTO enhancements AS kept (tenant_id, ticket_id, content_hash, event_id, received_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (tenant_id, ticket_id, content_hash) DO UPDATE SET event_id = excluded.event_id, received_at = excluded.received_at,
-    status = 'pending', reason = NULL, error_message = NULL, updated_at = now()
-WHERE kept.status IN ('dropped', 'failed') OR (kept.status = 'pending' AND (kept.event_id = $6::uuid OR EXISTS (
-    SELECT FROM received_events r WHERE r.tenant_id = kept.tenant_id AND r.event_id = kept.event_id AND r.replay_of = $6::uuid)))
-"""
-_ANOTHERS = """
-SELECT EXISTS (SELECT FROM enhancements WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3 AND event_id <> $4
-    AND status IN ('pending', 'success'))
-"""
-_POSTED_LATELY = """
-SELECT count(*) FROM enhancements WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash <> $3 AND status = 'success'
-    AND posted_at > now() - interval '24 hours'
-"""
-_OWNER = "SELECT event_id::text FROM enhancements WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3"
-_ENDED = """
-UPDATE enhancements SET status = $4, reason = $5, error_message = $6, updated_at = now()
-WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3 AND status <> 'success'
-"""
+_BEGIN = "SELECT begin_enhancement($1, $2, $3, $4, $5, $6)"
+_ANOTHERS = "SELECT anothers_enhancement($1, $2, $3, $4)"
+_LIMIT = "SELECT limit_enhancement($1, $2, $3, $4, $5)"
+_SUPERSEDE = "SELECT supersede_enhancement($1, $2, $3, $4)"
 _SYNTHESIZED = "SELECT enhancement_synthesized($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 _POSTED = "SELECT enhancement_posted($1, $2, $3, $4)"
 _DROPPED = "SELECT enhancement_dropped($1, $2, $3, $4)"
-_SUPERSEDED = "SELECT enhancement_superseded($1, $2, $3)"
 _FAILED = "SELECT enhancement_failed($1, $2, $3, $4, $5, $6, $7)"
 MAX_MESSAGE = 4000
 
@@ -61,16 +44,13 @@ class Enhancements:
         """Note down that this event's content is being answered. False if another event's row for it is there; the row that
         this same event wrote doesn't count, nor one that ended without a note: a ticket edited there and back is answered.
         A replay takes over also what the event that it repeats, or an earlier replay of that, began and never ended."""
-        where = _where(event)
-        async with tenant_transaction(self._pool, event.tenant_id) as connection:
-            await connection.execute(_BEGIN, *where, event.event_id, event.received_at, event.replay_of)
-            owner: str | None = await connection.fetchval(_OWNER, *where)
-            return owner == event.event_id
+        rows = await tenant_call(self._pool, _BEGIN, *_where(event), event.event_id, event.received_at, event.replay_of)
+        return bool(rows[0][0])
 
     async def anothers(self, event: TicketReceived) -> bool:
         """Whether this event's content was answered, or is being answered, for another event. Notes down nothing."""
-        async with tenant_transaction(self._pool, event.tenant_id) as connection:
-            return bool(await connection.fetchval(_ANOTHERS, *_where(event), event.event_id))
+        rows = await tenant_call(self._pool, _ANOTHERS, *_where(event), event.event_id)
+        return bool(rows[0][0])
 
     async def limited(self, event: TicketReceived, notes: int) -> bool:
         """Whether the ticket got so many notes about other content within 24 hours, by PostgreSQL's clock; if so, notes down that
@@ -78,12 +58,8 @@ class Enhancements:
 
         What is under way doesn't count: it is older than this event, so it is overtaken, and what the ticket says now would be
         left without a note for one that is never written. Whoever posts counts again, and for sure."""
-        where = _where(event)
-        async with tenant_transaction(self._pool, event.tenant_id) as connection:
-            if await connection.fetchval(_POSTED_LATELY, *where) < notes:
-                return False
-            await connection.execute(_ENDED, *where, "dropped", Reason.NOTE_LIMIT.value, None)
-            return True
+        rows = await tenant_call(self._pool, _LIMIT, *_where(event), notes, Reason.NOTE_LIMIT.value)
+        return bool(rows[0][0])
 
     async def synthesized(self, event: EnhancementSynthesized) -> None:
         """What wrote the text, and what it took."""
@@ -105,8 +81,8 @@ class Enhancements:
         A ticket edited there and back gets its note by the event of the edit back, which takes over what is noted down here as
         dropped, or by the first event, which goes on because of this answer. `Tickets.store` waits for this transaction and this
         one for it, so one of the two is sure."""
-        (row,) = await tenant_call(self._pool, _SUPERSEDED, tenant_id, ticket_id, content_hash)
-        return bool(row[0])
+        rows = await tenant_call(self._pool, _SUPERSEDE, tenant_id, ticket_id, content_hash, Reason.SUPERSEDED.value)
+        return bool(rows[0][0])
 
     async def failed(self, failure: Failure) -> None:
         """Nothing happens where a note was posted, nor where the content is being answered for another event by now."""

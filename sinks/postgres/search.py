@@ -10,6 +10,7 @@ name none are.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -17,7 +18,7 @@ from math import log, sqrt
 from typing import Any
 
 from infra.runtime.postgres.pool import Pool
-from infra.runtime.postgres.tenant import Connection, tenant_transaction
+from infra.runtime.postgres.tenant import connection, tenant_call
 from sinks.postgres.search_terms import exact_tokens
 from sinks.postgres.word_counts import WordCounts
 
@@ -55,33 +56,16 @@ SELECT lexeme FROM (
         unnest(positions) AS p GROUP BY lexeme) found
 WHERE length(lexeme) BETWEEN 2 AND 60 ORDER BY first LIMIT $2
 """
-_REQUESTER = """
-SELECT ticket_id, subject, description, resolution FROM tickets
-WHERE tenant_id = $1 AND requester_key = $2 AND requester_key <> '' AND ticket_id <> $3
-    AND ($4::text IS NULL OR end_customer IS NULL OR lower(end_customer) = lower($4))
-ORDER BY ticket_created_at DESC NULLS LAST LIMIT $5
-"""
-_SIMILAR = """
-SELECT *, coalesce(lower(end_customer) = lower($5), false) AS same_customer FROM best_tickets($1, $2, $3, $4)
-WHERE $5::text IS NULL OR end_customer IS NULL OR lower(end_customer) = lower($5)
-"""
-_BODIES = "SELECT article_id, body FROM knowledge_articles WHERE tenant_id = $1 AND article_id = ANY($2)"
-_DEVICES = """
-SELECT DISTINCT ON (i.item_id) i.item_id, i.name, i.details, i.kind, i.link, masklen(inet_merge(i.lo, i.hi)) AS bits
-FROM unnest($2::inet[]) AS asked(address) JOIN inventory i ON i.tenant_id = $1 AND i.lo <= asked.address AND i.hi >= asked.address
-    AND family(i.lo) = family(asked.address)
-"""
-_HOSTS = """
-SELECT item_id, name, details, kind, link FROM inventory WHERE tenant_id = $1 AND lower(name) = ANY($2) ORDER BY item_id LIMIT 20
-"""
-_INCIDENTS = """
-SELECT t.ticket_id, t.subject, t.description, t.resolution, t.solved_at, count(*) AS named
-FROM ticket_addresses a JOIN tickets t ON t.tenant_id = a.tenant_id AND t.ticket_id = a.ticket_id
-WHERE a.tenant_id = $1 AND a.address = ANY($2::inet[])
-    AND ($4::text IS NULL OR t.end_customer IS NULL OR lower(t.end_customer) = lower($4))
-GROUP BY t.ticket_id, t.subject, t.description, t.resolution, t.solved_at, t.ticket_created_at
-ORDER BY count(*) DESC, t.ticket_created_at DESC NULLS LAST LIMIT $3
-"""
+_REQUESTER = "SELECT * FROM requester_tickets($1, $2, $3, $4, $5)"
+_COUNTS = {
+    "tickets": "SELECT lexeme, documents FROM ticket_word_counts($1, $2, $3)",
+    "articles": "SELECT lexeme, documents FROM article_word_counts($1, $2, $3)",
+}
+_SIMILAR = "SELECT * FROM similar_tickets($1, $2, $3, $4, $5, $6)"
+_ARTICLES = "SELECT * FROM matching_articles($1, $2, $3, $4)"
+_BODIES = "SELECT * FROM article_bodies($1, $2)"
+_HOSTS = "SELECT * FROM named_items($1, $2)"
+_ADDRESSED = "SELECT * FROM addressed($1, $2, $3, $4)"
 
 
 class Search:
@@ -89,27 +73,25 @@ class Search:
 
     def __init__(self, pool: Pool, counts: WordCounts | None = None) -> None:
         self._pool, self._counts = pool, counts
+        self._asked: dict[str, asyncio.Task[list[str]]] = {}
 
     async def requester_history(
         self, tenant_id: str, requester_key: str, end_customer: str | None, exclude_ticket: str, limit: int
     ) -> Sequence[Found]:
         """A requester's earlier tickets, the newest first. One mailbox may write for several end customers."""
-        asked = (tenant_id, requester_key, exclude_ticket, end_customer or None, limit)
-        async with tenant_transaction(self._pool, tenant_id) as connection:
-            rows = await connection.fetch(_REQUESTER, *asked)
+        asked = (requester_key, exclude_ticket, end_customer or None, limit)
+        rows = await tenant_call(self._pool, _REQUESTER, tenant_id, *asked)
         return _in_order(rows, "requester")
 
     async def similar_solved(
         self, tenant_id: str, text: str, end_customer: str | None, exclude_ticket: str, limit: int
     ) -> Sequence[Found]:
         """Solved tickets about the same, those that name the same end customer first where they match alike."""
-        async with tenant_transaction(self._pool, tenant_id) as connection:
-            question = await self._question(connection, "ticket_lexeme_counts", tenant_id, text)
-            if not question.weights:
-                return []
-            rows = await connection.fetch(
-                _SIMILAR, *question.words(), exclude_ticket, MATCH_CEILING, end_customer or None
-            )
+        question = await self._question("tickets", tenant_id, text)
+        if not question.weights:
+            return []
+        asked = (*question.words(), exclude_ticket, end_customer or None, MATCH_CEILING)
+        rows = await tenant_call(self._pool, _SIMILAR, tenant_id, *asked)
         found = []
         for row in rows:
             score = question.score(row["matched"], row["in_title"], row["size"])
@@ -123,45 +105,39 @@ class Search:
 
     async def articles(self, tenant_id: str, text: str, limit: int) -> Sequence[Found]:
         """Knowledge articles about `text`."""
-        async with tenant_transaction(self._pool, tenant_id) as connection:
-            question = await self._question(connection, "article_lexeme_counts", tenant_id, text)
-            if not question.weights:
-                return []
-            rows = await connection.fetch("SELECT * FROM best_articles($1, $2, $3)", *question.words(), MATCH_CEILING)
-            scored = [(row, question.score(row["matched"], row["in_title"], row["size"])) for row in rows]
-            found = _best(
-                [
-                    Found(row["article_id"], row["title"], "", round(score, 4), "article", row["link"])
-                    for row, score in scored
-                    if score is not None
-                ],
-                limit,
-            )
-            rows = await connection.fetch(_BODIES, tenant_id, [item.id for item in found])
-            bodies = {row["article_id"]: row["body"] for row in rows}
+        question = await self._question("articles", tenant_id, text)
+        if not question.weights:
+            return []
+        rows = await tenant_call(self._pool, _ARTICLES, tenant_id, *question.words(), MATCH_CEILING)
+        scored = [(row, question.score(row["matched"], row["in_title"], row["size"])) for row in rows]
+        found = _best(
+            [
+                Found(row["article_id"], row["title"], "", round(score, 4), "article", row["link"])
+                for row, score in scored
+                if score is not None
+            ],
+            limit,
+        )
+        if not found:
+            return []
+        rows = await tenant_call(self._pool, _BODIES, tenant_id, [item.id for item in found])
+        bodies = {row["article_id"]: row["body"] for row in rows}
         return [
             Found(item.id, item.title, _cut(bodies.get(item.id, "")), item.score, item.kind, item.link)
             for item in found
         ]
 
-    async def _question(self, connection: Connection, counting: str, tenant_id: str, text: str) -> _Question:
-        remembered = {} if self._counts is None else self._counts.of(tenant_id, counting)
-        return await _question(connection, counting, tenant_id, text, remembered)
-
     async def by_hostnames(self, tenant_id: str, names: Sequence[str]) -> Sequence[Found]:
         """Inventory items with these names, given in lower case."""
-        async with tenant_transaction(self._pool, tenant_id) as connection:
-            rows = await connection.fetch(_HOSTS, tenant_id, list(names))
+        rows = await tenant_call(self._pool, _HOSTS, tenant_id, list(names))
         return [Found(row["item_id"], row["name"], row["details"], 500.0, row["kind"], row["link"]) for row in rows]
 
     async def by_addresses(
         self, tenant_id: str, addresses: Sequence[Address], end_customer: str | None
     ) -> Sequence[Found]:
         """Devices with these addresses, then the subnets that hold them, the smallest first, then earlier tickets naming them."""
-        asked = list(addresses)
-        async with tenant_transaction(self._pool, tenant_id) as connection:
-            items = await connection.fetch(_DEVICES, tenant_id, asked)
-            incidents = await connection.fetch(_INCIDENTS, tenant_id, asked, INCIDENTS, end_customer or None)
+        asked = (list(addresses), end_customer or None, INCIDENTS)
+        rows = await tenant_call(self._pool, _ADDRESSED, tenant_id, *asked)
         found = [
             Found(
                 row["item_id"],
@@ -171,11 +147,42 @@ class Search:
                 row["kind"],
                 row["link"],
             )
-            for row in items
+            for row in rows
+            if row["ticket_id"] is None
         ]
         found.sort(key=lambda item: (-item.score, item.id))
-        found += _in_order(incidents, "incident")
+        found += _in_order([row for row in rows if row["ticket_id"] is not None], "incident")
         return found
+
+    async def _question(self, corpus: str, tenant_id: str, text: str) -> _Question:
+        """What isn't remembered is counted, and remembered."""
+        text = text[:MAX_TEXT].replace("\0", " ")  # which PostgreSQL's text can't hold
+        lexemes = await self._lexemes(text)
+        words = [*exact_tokens(text), *lexemes]
+        everything = "@" + tenant_id
+        counts = {} if self._counts is None else self._counts.of(tenant_id, corpus)
+        if uncounted := [word for word in (everything, *words) if word not in counts]:
+            rows = await tenant_call(self._pool, _COUNTS[corpus], tenant_id, uncounted, COUNT_CEILING)
+            counts |= dict.fromkeys(uncounted, 0) | {row["lexeme"]: row["documents"] for row in rows}
+        return _weighed(words, lexemes, counts, counts[everything])
+
+    async def _lexemes(self, text: str) -> list[str]:
+        """A ticket's sources ask about the same text at the same time: it is taken apart once. Who is cut off leaves the others
+        their answer."""
+        asked = self._asked.get(text)
+        if asked is None:
+            asked = self._asked[text] = asyncio.create_task(self._taken_apart(text))
+            asked.add_done_callback(lambda done: self._answered(text, done))
+        return await asyncio.shield(asked)
+
+    async def _taken_apart(self, text: str) -> list[str]:
+        async with connection(self._pool) as connected:
+            return [row["lexeme"] for row in await connected.fetch(_LEXEMES, text, CANDIDATE_LEXEMES)]
+
+    def _answered(self, text: str, done: asyncio.Task[list[str]]) -> None:
+        del self._asked[text]
+        if not done.cancelled():
+            done.exception()  # so that asyncio doesn't complain where everybody was cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,20 +207,8 @@ class _Question:
         return (shared + title) / sqrt(1 + size / 80)
 
 
-async def _question(
-    connection: Connection, counting: str, tenant_id: str, text: str, remembered: dict[str, int]
-) -> _Question:
-    """What isn't remembered is counted, and remembered."""
-    text = text[:MAX_TEXT].replace("\0", " ")  # which PostgreSQL's text can't hold
-    lexemes: list[str] = [row["lexeme"] for row in await connection.fetch(_LEXEMES, text, CANDIDATE_LEXEMES)]
-    words = [*exact_tokens(text), *lexemes]
-    everything = "@" + tenant_id
-    if uncounted := [word for word in (everything, *words) if word not in remembered]:
-        statement = f"SELECT lexeme, documents FROM {counting}($1, $2)"  # noqa: S608 — one of two names of ours
-        rows = await connection.fetch(statement, uncounted, COUNT_CEILING)
-        remembered |= dict.fromkeys(uncounted, 0) | {row["lexeme"]: row["documents"] for row in rows}
-    counts = {word: remembered[word] for word in words if remembered[word]}
-    documents = remembered[everything]
+def _weighed(words: Sequence[str], lexemes: Sequence[str], counted: Mapping[str, int], documents: int) -> _Question:
+    counts = {word: counted[word] for word in words if counted[word]}
     if not documents:
         return _Question({}, 0.0)
     weights = {word: _weight(word, counts.get(word, 0), documents) for word in words}

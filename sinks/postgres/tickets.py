@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import asyncpg
+
 from infra.runtime.postgres.pool import Pool
-from infra.runtime.postgres.tenant import Connection, tenant_transaction
+from infra.runtime.postgres.tenant import Connection, tenant_call
 from infra.runtime.stream.record import Position
 from schemas.events import Ticket, TicketKind, TicketReceived
 from schemas.network_names import addresses
@@ -30,36 +32,15 @@ class TicketState:
     edits_since: datetime | None = None
 
 
+_ALONE = "SELECT alone_with_ticket($1, $2)"
+_KEEP = """
+SELECT keep_ticket($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+"""
 _STORE = """
-INSERT INTO tickets AS kept (tenant_id, ticket_id, subject, description, requester_key, requester_name, site, end_customer,
-    category, priority, status, resolution, ticket_created_at, ticket_updated_at, solved_at, content_hash, record_offset, event_id,
-    exact_tokens)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-ON CONFLICT (tenant_id, ticket_id) DO UPDATE SET subject = excluded.subject, description = excluded.description,
-    requester_key = excluded.requester_key, requester_name = excluded.requester_name, site = coalesce(excluded.site, kept.site),
-    end_customer = coalesce(excluded.end_customer, kept.end_customer), category = excluded.category, priority = excluded.priority,
-    status = excluded.status, resolution = coalesce(nullif(excluded.resolution, ''), kept.resolution),
-    ticket_created_at = coalesce(excluded.ticket_created_at, kept.ticket_created_at),
-    ticket_updated_at = coalesce(excluded.ticket_updated_at, kept.ticket_updated_at), solved_at = excluded.solved_at,
-    content_hash = excluded.content_hash, record_offset = excluded.record_offset, event_id = excluded.event_id,
-    exact_tokens = excluded.exact_tokens, updated_at = now(),
-    edits_since = CASE WHEN kept.record_offset >= 0 AND kept.content_hash <> excluded.content_hash
-        AND ($20::timestamptz >= kept.edits_since + $21::interval OR ($20::timestamptz IS NOT NULL AND kept.edits_since IS NULL))
-        THEN least($20::timestamptz, now()) ELSE kept.edits_since END
-WHERE kept.record_offset <= excluded.record_offset
-    AND (kept.ticket_updated_at > excluded.ticket_updated_at AND kept.ticket_updated_at < now() + interval '1 day') IS NOT TRUE
-RETURNING ticket_id
+SELECT * FROM store_ticket($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+    $23, $24)
 """
-_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2, 8))"
-_NEWEST = "SELECT content_hash, record_offset FROM tickets WHERE tenant_id = $1 AND ticket_id = $2"
-_STATE = """
-SELECT content_hash, record_offset, solved_at IS NOT NULL AS closed, edits_since FROM tickets
-WHERE tenant_id = $1 AND ticket_id = $2
-"""
-_KNOWN = "SELECT record_offset, ticket_updated_at FROM tickets WHERE tenant_id = $1 AND ticket_id = $2"
-_ORIGINAL = "SELECT record_offset FROM received_events WHERE tenant_id = $1 AND event_id = $2 AND replay_of IS NULL"
-_FORGET_ADDRESSES = "DELETE FROM ticket_addresses WHERE tenant_id = $1 AND ticket_id = $2"
-_ADDRESSES = "INSERT INTO ticket_addresses (tenant_id, address, ticket_id) SELECT $1, unnest($3::inet[]), $2 ON CONFLICT DO NOTHING"
+_NEWEST = "SELECT content_hash, record_offset FROM newest_content($1, $2)"
 
 
 class Tickets:
@@ -76,23 +57,27 @@ class Tickets:
         own note may come after that of the edit that followed. A desk's time that lies a day ahead counts for nothing.
 
         An edit begins a gathering unless one began less than `gathering` before it; PostgreSQL's clock is its upper bound."""
-        where = (event.tenant_id, event.ticket_id)
-        async with tenant_transaction(self._pool, event.tenant_id) as connection:
-            await alone_with(connection, *where)
-            offset = await _place(connection, event, position)
-            if offset is not None:
-                kept = Kept(offset, event.event_id, _solved_at(event), _edited_at(event), gathering)
-                await keep(connection, event.tenant_id, event.ticket, kept)
-            row = await connection.fetchrow(_STATE, *where)
-        if row is None:
-            raise LookupError("a ticket that was just stored is gone: its tenant was erased meanwhile")
-        return TicketState(row["content_hash"], row["record_offset"], row["closed"], row["edits_since"])
+        rows = await tenant_call(self._pool, _STORE, *stored(event, position, gathering))
+        return state(rows[0] if rows else None)
 
     async def newest(self, tenant_id: str, ticket_id: str) -> tuple[str, int] | None:
         """Hash and offset of the newest content that was received of a ticket; None if none is known."""
-        async with tenant_transaction(self._pool, tenant_id) as connection:
-            row = await connection.fetchrow(_NEWEST, tenant_id, ticket_id)
-        return (row["content_hash"], row["record_offset"]) if row else None
+        rows = await tenant_call(self._pool, _NEWEST, tenant_id, ticket_id)
+        return (rows[0]["content_hash"], rows[0]["record_offset"]) if rows else None
+
+
+def state(row: asyncpg.Record | None) -> TicketState:
+    """What the database's `store_ticket` knows of the ticket."""
+    if row is None or row["newest_hash"] is None:
+        raise LookupError("a ticket that was just stored is gone: its tenant was erased meanwhile")
+    return TicketState(row["newest_hash"], row["newest_offset"], row["closed"], row["gathered_since"])
+
+
+def stored(event: TicketReceived, position: Position, gathering: timedelta) -> tuple[str, *tuple[object, ...]]:
+    """The arguments of the database's `store_ticket`, the tenant first."""
+    kept = Kept(position.offset, event.event_id, _solved_at(event), _edited_at(event), gathering)
+    replayed = event.kind is TicketKind.REPLAYED
+    return *_row(event.tenant_id, event.ticket, kept), replayed, event.replay_of
 
 
 async def alone_with(connection: Connection, tenant_id: str, ticket_id: str) -> None:
@@ -115,53 +100,18 @@ class Kept:
 
 async def keep(connection: Connection, tenant_id: str, ticket: Ticket, kept: Kept) -> bool:
     """In the caller's tenant transaction; whether it was taken, i.e. nothing newer was there."""
+    return bool(await connection.fetchval(_KEEP, *_row(tenant_id, ticket, kept)))
+
+
+def _row(tenant_id: str, ticket: Ticket, kept: Kept) -> tuple[str, *tuple[object, ...]]:
     requester = ticket.requester
     text = f"{ticket.subject}\n{ticket.description}\n{ticket.resolution or ''}"
-    taken = await connection.fetchval(
-        _STORE, tenant_id, ticket.ticket_id, _clean(ticket.subject), _clean(ticket.description), requester.key if requester else "",
+    return (
+        tenant_id, ticket.ticket_id, _clean(ticket.subject), _clean(ticket.description), requester.key if requester else "",
         requester.name if requester else None, ticket.site, ticket.end_customer, ticket.category, ticket.priority, ticket.status,
-        _clean(ticket.resolution or ""), ticket.created_at, ticket.updated_at, kept.solved_at, ticket.content_hash, kept.offset,
-        kept.event_id, exact_tokens(text), kept.edited_at, kept.gathering,
+        _clean(ticket.resolution or ""), ticket.created_at, ticket.updated_at, kept.solved_at, ticket.content_hash,
+        exact_tokens(text), list(addresses(text)), kept.offset, kept.event_id, kept.edited_at, kept.gathering,
     )  # fmt: skip
-    if taken is None:
-        return False
-    await connection.execute(_FORGET_ADDRESSES, tenant_id, ticket.ticket_id)
-    if named := addresses(text):
-        await connection.execute(_ADDRESSES, tenant_id, ticket.ticket_id, list(named))
-    return True
-
-
-async def _place(connection: Connection, event: TicketReceived, position: Position) -> int | None:
-    """The offset that says how old the event's content is; None if what is known stays."""
-    if event.kind is not TicketKind.REPLAYED:
-        return position.offset
-    known = await connection.fetchrow(_KNOWN, event.tenant_id, event.ticket_id)
-    original: int | None = await connection.fetchval(_ORIGINAL, event.tenant_id, event.replay_of)
-    return replayed_offset(
-        event, original, Known(known["record_offset"], known["ticket_updated_at"]) if known else None
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a replayed event is held against: where the ticket's newest content stood, and the desk's own time of it."""
-
-    offset: int
-    updated_at: datetime | None = None
-
-
-def replayed_offset(event: TicketReceived, original: int | None, known: Known | None) -> int | None:
-    """The offset under which a replayed event is kept; None if what is known of the ticket stays.
-
-    `original` is where the event that it repeats stood, which decides. Where nobody knows any more (it never reached enrich, or
-    the database was lost), the desk's own time of the change decides, and without it what was received stays."""
-    if original is not None:
-        return original if known is None or original > known.offset else None
-    if known is None:
-        return IMPORTED
-    mine, theirs = event.ticket.updated_at, known.updated_at
-    newer = mine > theirs if mine and theirs else known.offset == IMPORTED
-    return known.offset if newer else None
 
 
 def _edited_at(event: TicketReceived) -> datetime | None:

@@ -24,10 +24,8 @@ class Gap(NamedTuple):
 
 GAPS = (
     Gap(INGEST, "published, sender not answered", PUBLISHED),
-    Gap(ENRICH, "nothing done yet", ("sinks.postgres.received_events", "ReceivedEvents", "admit"), "before"),
-    Gap(ENRICH, "admitted, ticket not stored", ("sinks.postgres.received_events", "ReceivedEvents", "admit")),
-    Gap(ENRICH, "ticket stored, enhancement not begun", ("sinks.postgres.tickets", "Tickets", "store")),
-    Gap(ENRICH, "enhancement begun, not published", ("sinks.postgres.enhancements", "Enhancements", "begin")),
+    Gap(ENRICH, "nothing done yet", ("sinks.postgres.arrivals", "Arrivals", "take_in"), "before"),
+    Gap(ENRICH, "taken in, not published", ("sinks.postgres.arrivals", "Arrivals", "take_in")),
     Gap(ENRICH, "published, not marked", PUBLISHED),
     Gap(ENRICH, "marked, not handled", ("sinks.postgres.received_events", "ReceivedEvents", "mark")),
     Gap(ENRICH, "handled, not committed", HANDLED),

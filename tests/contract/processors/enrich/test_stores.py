@@ -11,11 +11,12 @@ import pytest
 
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.stream.record import Position
-from processors.enrich.fakes import FakeEnhancements, FakeReceivedEvents, FakeTickets
-from processors.enrich.ports import Enhancements, ReceivedEvents, Tickets
+from processors.enrich.fakes import FakeArrivals, FakeEnhancements, FakeReceivedEvents, FakeTickets
+from processors.enrich.ports import Arrivals, Enhancements
 from schemas import ids
 from schemas.events import Requester, Ticket, TicketKind, TicketReceived
-from sinks.postgres import enhancements, received_events, tickets
+from sinks.postgres import arrivals, enhancements, received_events, tickets
+from sinks.postgres.arrivals import TakenIn
 from sinks.postgres.received_events import Admission
 
 NewTenant = Callable[[], Awaitable[str]]
@@ -28,9 +29,10 @@ TICKET = Ticket("52101", "VPN stops at 98 %", "FortiClient falls back", requeste
 class Kept:
     """Stores of one kind, and two tenants in them."""
 
-    received: ReceivedEvents
-    tickets: Tickets
+    received: FakeReceivedEvents | received_events.ReceivedEvents
+    tickets: FakeTickets | tickets.Tickets
     enhancements: Enhancements
+    arrivals: Arrivals
     tenant: str
     other: str
     post: Callable[[Kept, TicketReceived, float], Awaitable[None]]
@@ -40,6 +42,11 @@ class Kept:
         tenant = tenant or self.tenant
         event = TicketReceived(ids.of_webhook(tenant, name), tenant, TicketKind.CREATED, ticket, NOW, delivery_id=name)
         return replace(event, **changes)
+
+    async def take_in(self, event: TicketReceived, offset: int, body_hash: str = "h", notes: int = 3) -> TakenIn:
+        taken = await self.arrivals.take_in(event, at(offset), body_hash, gathering=timedelta(seconds=10), notes=notes)
+        assert isinstance(taken, TakenIn)
+        return taken
 
 
 async def fake_posted(kept: Kept, event: TicketReceived, hours: float) -> None:
@@ -66,6 +73,7 @@ async def in_postgres(pool: Pool, superuser: Pool, new_tenant: NewTenant) -> Kep
         received_events.ReceivedEvents(pool),
         tickets.Tickets(pool),
         enhancements.Enhancements(pool),
+        arrivals.Arrivals(pool),
         await new_tenant(),
         await new_tenant(),
         posted,
@@ -77,7 +85,9 @@ def kept(request: pytest.FixtureRequest) -> Kept:
     if request.param == "fake":
         received = FakeReceivedEvents()
         fake_tickets = FakeTickets(received)
-        return Kept(received, fake_tickets, FakeEnhancements(fake_tickets), "a", "b", fake_posted)
+        begun = FakeEnhancements(fake_tickets)
+        taking_in = FakeArrivals(received, fake_tickets, begun)
+        return Kept(received, fake_tickets, begun, taking_in, "a", "b", fake_posted)
     real: Kept = request.getfixturevalue("in_postgres")
     return real
 
@@ -361,6 +371,72 @@ async def test_content_is_superseded_only_while_the_ticket_says_something_else(k
     await kept.tickets.store(edit, at(2))
     assert await kept.enhancements.superseded(*where(first))
     assert await kept.enhancements.begin(kept.event("wh-3")), "dropped: the edit back takes it over"
+
+
+async def test_what_arrives_is_kept_and_begun_and_the_same_again_after_a_crash(kept: Kept) -> None:
+    event = kept.event("wh-1")
+    for _ in range(2):
+        assert await kept.take_in(event, 7) == TakenIn(
+            Admission.FRESH, tickets.TicketState(event.ticket.content_hash, 7), begun=True, limited=False
+        )
+    assert await kept.enhancements.anothers(kept.event("wh-2"))
+
+
+async def test_a_copy_and_a_conflict_are_neither_kept_nor_begun(kept: Kept) -> None:
+    event = kept.event("wh-1")
+    await kept.received.admit(event, at(7), "h")
+    await kept.received.mark(kept.tenant, event.event_id, "published", None)
+    assert await kept.take_in(event, 9) == TakenIn(Admission.COPY)
+    assert await kept.take_in(event, 9, "other") == TakenIn(Admission.CONFLICT)
+    assert not await kept.enhancements.anothers(kept.event("wh-2"))
+    assert (await kept.tickets.store(kept.event("wh-3"), at(1))).newest_offset == 1
+
+
+async def test_content_of_another_event_is_kept_and_not_begun_again(kept: Kept) -> None:
+    await kept.take_in(kept.event("wh-1"), 1)
+    taken = await kept.take_in(kept.event("wh-2"), 2)
+    assert (taken.begun, taken.limited) == (False, False)
+    assert taken.state == tickets.TicketState(TICKET.content_hash, 2)
+
+
+@pytest.mark.parametrize(
+    ("before", "arriving"),
+    [
+        ({}, {"kind": TicketKind.CLOSED}),
+        ({"kind": TicketKind.CLOSED, "offset": 9}, {}),
+        ({"ticket": "B", "offset": 9}, {}),
+        ({"ticket": "B", "offset": 1}, {}),
+        ({}, {"kind": TicketKind.CLOSED, "offset": 1}),
+    ],
+    ids=["it closes its ticket", "the ticket is closed", "overtaken", "edits are gathered", "older, and closing"],
+)
+async def test_what_stands_in_the_way_of_an_answer_is_left_to_the_caller(
+    kept: Kept, before: dict[str, Any], arriving: dict[str, Any]
+) -> None:
+    for name, changes in (("wh-1", {"offset": 4, **before}), ("wh-2", {"offset": 5, **arriving})):
+        ticket = said(changes.pop("ticket", "A"))
+        taken = await kept.take_in(event := kept.event(name, ticket, **_without_offset(changes)), changes["offset"])
+    assert (taken.admission, taken.begun, taken.limited) == (Admission.FRESH, None, False)
+    assert taken.state == await kept.tickets.store(event, at(changes["offset"])), "kept all the same"
+
+
+def _without_offset(changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in changes.items() if name != "offset"}
+
+
+async def test_a_ticket_that_had_its_notes_of_a_day_is_limited_unless_an_operator_asks_again(kept: Kept) -> None:
+    for what in "AB":
+        event = kept.event(what, said(what))
+        await kept.enhancements.begin(event)
+        await kept.post(kept, event, 1)
+    event = kept.event("wh-1", said("C"))
+    assert not (await kept.take_in(event, 1, notes=3)).limited
+    again = replay(event, again=True)
+    taken = await kept.take_in(again, 2, notes=2)
+    assert (taken.begun, taken.limited) == (True, False)
+    taken = await kept.take_in(replay(event, "run-2"), 3, notes=2)
+    assert (taken.begun, taken.limited) == (True, True)
+    assert not await kept.enhancements.anothers(event), "ended without a note"
 
 
 async def test_tenants_do_not_see_each_other(kept: Kept) -> None:

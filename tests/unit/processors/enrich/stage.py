@@ -10,6 +10,7 @@ from infra.runtime.stream.outcomes import Drop, Emit, Outcome
 from infra.runtime.stream.record import Position
 from processors.enrich import processor
 from processors.enrich.fakes import (
+    FakeArrivals,
     FakeEnhancements,
     FakeReceivedEvents,
     FakeSearch,
@@ -79,13 +80,14 @@ class Enrich:
     def __post_init__(self) -> None:
         self.tickets = FakeTickets(self.received, self.clock.now)
         self.enhancements = FakeEnhancements(self.tickets, self.clock.now)
+        self.arrivals = FakeArrivals(self.received, self.tickets, self.enhancements)
 
     async def handle(self, event: TicketReceived, offset: int, body_hash: str | None = None) -> Outcome:
         return await processor.process(
             event,
             at(offset),
             body_hash or fingerprint(event),
-            stores=processor.Stores(self.received, self.tickets, self.enhancements),
+            stores=processor.Stores(self.arrivals, self.received, self.enhancements),
             knowledge=processor.Knowledge(self.sources, self.search, self.remembering, self.limits),
             tenants=self.tenants,
             clock=self.clock,

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from infra.runtime.stream.outcomes import Drop, Emit, Hold, Outcome, Scope
-from processors.enrich.fakes import FakeTicketState
 from processors.enrich.fingerprint import fingerprint
 from processors.enrich.obstacle import Restraint
 from schemas import ids
 from schemas.events import Ticket, TicketKind, TicketReceived
 from schemas.reasons import Reason
+from sinks.postgres.tickets import TicketState
 from tests.unit.processors.enrich.stage import NOW, TENANT, TICKET, Enrich, emitted, received
 
 WINDOW = 10.0
@@ -124,9 +124,7 @@ async def test_clocks_that_disagree_delay_nobody_longer_than_a_window(enrich: En
     held(await enrich.handle(ahead, 2), WINDOW)  # from when the database saw it
     enrich.clock.pass_by(WINDOW)
     emitted(await enrich.handle(ahead, 2))
-    worker_is_behind = Restraint().waits(
-        edit("b", B, 0), FakeTicketState("", 2, edits_since=NOW), NOW - timedelta(hours=2)
-    )
+    worker_is_behind = Restraint().waits(edit("b", B, 0), TicketState("", 2, edits_since=NOW), NOW - timedelta(hours=2))
     assert worker_is_behind == 0
 
 

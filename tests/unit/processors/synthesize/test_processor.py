@@ -13,7 +13,6 @@ from processors.synthesize.author import Author
 from processors.synthesize.fakes import (
     FakeAnswerStore,
     FakeEnhancements,
-    FakeNewestContent,
     FakeTenantChoices,
     FakeTenants,
     FakeWriter,
@@ -37,7 +36,6 @@ class Room:
 
     clock: ManualClock = field(default_factory=ManualClock)
     model: FakeWriter = field(default_factory=lambda: FakeWriter([MODELS]))
-    tickets: FakeNewestContent = field(default_factory=FakeNewestContent)
     enhancements: FakeEnhancements = field(default_factory=FakeEnhancements)
     choices: FakeTenantChoices | None = field(default_factory=FakeTenantChoices)
 
@@ -48,7 +46,7 @@ class Room:
     async def process(self, event: TicketEnriched) -> Outcome:
         return await process(
             event,
-            stores=Stores(self.answers, self.tickets, self.enhancements),
+            stores=Stores(self.answers, self.enhancements),
             tenants=FakeTenants({TENANT: self.choices} if self.choices else {}),
             author=self.author,
             clock=self.clock,
@@ -103,14 +101,14 @@ async def test_what_was_written_is_noted_down_once_it_is_published() -> None:
 
 async def test_while_another_worker_writes_the_event_waits_for_its_ticket_only() -> None:
     room, event = Room(), enriched()
-    await room.answers.take(TENANT, event.event_id, "another worker")
+    await room.answers.take(TENANT, event.event_id, "another worker", event.ticket_id)
     assert await room.process(event) == Hold(Reason.ANSWER_PENDING, 1.0, Scope.TICKET)
     assert not room.model.tasks
 
 
 async def test_a_dead_workers_event_is_taken_over_when_its_lease_has_run_out() -> None:
     room, event = Room(), enriched()
-    await room.answers.take(TENANT, event.event_id, "a worker that dies")
+    await room.answers.take(TENANT, event.event_id, "a worker that dies", event.ticket_id)
     room.clock.advance(16)
     emitted(await room.process(event))
 
@@ -136,7 +134,7 @@ async def test_the_same_worker_does_not_call_twice_for_an_event_that_comes_back_
 
 async def test_an_event_that_an_edit_has_overtaken_is_dropped_without_a_call_and_noted_down() -> None:
     room, event = Room(), enriched()
-    room.tickets.hashes[TENANT, event.ticket_id] = "newer"
+    room.answers.newest[TENANT, event.ticket_id] = "newer"
     outcome = await room.process(event)
     assert isinstance(outcome, Drop)
     assert outcome.reason is Reason.SUPERSEDED
@@ -147,14 +145,14 @@ async def test_an_event_that_an_edit_has_overtaken_is_dropped_without_a_call_and
 
 async def test_an_event_whose_ticket_was_edited_back_meanwhile_is_answered() -> None:
     room, event = Room(), enriched()
-    room.tickets.hashes[TENANT, event.ticket_id] = "newer"
+    room.answers.newest[TENANT, event.ticket_id] = "newer"
     room.enhancements.edited_back = True
     assert emitted(await room.process(event)).event_id
 
 
 async def test_the_newest_content_is_answered() -> None:
     room, event = Room(), enriched()
-    room.tickets.hashes[TENANT, event.ticket_id] = event.ticket.content_hash
+    room.answers.newest[TENANT, event.ticket_id] = event.ticket.content_hash
     emitted(await room.process(event))
 
 
@@ -210,7 +208,7 @@ async def test_of_two_answers_after_a_lost_lease_the_first_one_stored_is_sent_by
     room, event = Room(), enriched()
     winner = emitted(await room.process(event))
 
-    async def take_as_if_free(tenant_id: str, input_id: str, owner: str) -> Ours:
+    async def take_as_if_free(tenant_id: str, input_id: str, owner: str, ticket_id: str) -> Ours:
         return Ours()
 
     room.answers.take = take_as_if_free  # type: ignore[method-assign]
