@@ -1,15 +1,6 @@
 -- What deliver does to its rows and to those of enhancements, each a transaction in one call: round trips are most of what a short
 -- transaction costs. As the caller, so that grants and row-level security hold as they do for statements; each takes its tenant first.
 
-CREATE FUNCTION act_for_tenant(tenant text) RETURNS void
-LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF coalesce(tenant, '') = '' THEN
-        RAISE EXCEPTION 'a call for a tenant needs a tenant id' USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    PERFORM set_config('app.current_tenant_id', tenant, true);
-END $$;
-
 -- Enhancements.
 
 -- Writes only where the row says something else, since both synthesize and deliver note it down.
@@ -19,7 +10,7 @@ CREATE FUNCTION enhancement_synthesized(
 ) RETURNS void
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM public.act_for_tenant(tenant);
+    PERFORM public.for_tenant(tenant);
     UPDATE public.enhancements SET enhancement_id = enhancement, writer = written_by, model = its_model, prompt_version = its_prompt,
         prompt_tokens = tokens_in, completion_tokens = tokens_out, cost_usd = cost, degraded = degraded_by,
         synthesized_at = written_at, updated_at = now()
@@ -30,26 +21,10 @@ END $$;
 CREATE FUNCTION enhancement_posted(tenant text, ticket text, content text, note text) RETURNS void
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM public.act_for_tenant(tenant);
+    PERFORM public.for_tenant(tenant);
     UPDATE public.enhancements SET status = 'success', note_id = note, error_message = NULL, reason = NULL,
         posted_at = coalesce(posted_at, now()), updated_at = now()
     WHERE tenant_id = tenant AND ticket_id = ticket AND content_hash = content;
-END $$;
-
--- False, and nothing noted, if the ticket says just this. Stores of the same ticket wait for it and it for them, by the lock that
--- they take too; what it then reads is the newest, since each statement here sees what is committed by then.
-CREATE FUNCTION enhancement_superseded(tenant text, ticket text, content text) RETURNS boolean
-LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM public.act_for_tenant(tenant);
-    PERFORM pg_advisory_xact_lock(hashtextextended(tenant || '/' || ticket, 8));
-    PERFORM FROM public.tickets WHERE tenant_id = tenant AND ticket_id = ticket AND content_hash <> content;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    UPDATE public.enhancements SET status = 'dropped', reason = 'superseded', error_message = NULL, updated_at = now()
-    WHERE tenant_id = tenant AND ticket_id = ticket AND content_hash = content AND status <> 'success';
-    RETURN true;
 END $$;
 
 -- As superseded only if it still is.
@@ -57,10 +32,10 @@ CREATE FUNCTION enhancement_dropped(tenant text, ticket text, content text, why 
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF why = 'superseded' THEN
-        PERFORM public.enhancement_superseded(tenant, ticket, content);
+        PERFORM public.supersede_enhancement(tenant, ticket, content, 'superseded');
         RETURN;
     END IF;
-    PERFORM public.act_for_tenant(tenant);
+    PERFORM public.for_tenant(tenant);
     UPDATE public.enhancements SET status = 'dropped', reason = why, error_message = NULL, updated_at = now()
     WHERE tenant_id = tenant AND ticket_id = ticket AND content_hash = content AND status <> 'success';
 END $$;
@@ -70,7 +45,7 @@ CREATE FUNCTION enhancement_failed(
 ) RETURNS void
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM public.act_for_tenant(tenant);
+    PERFORM public.for_tenant(tenant);
     UPDATE public.enhancements SET status = 'failed', reason = why, error_message = message, updated_at = now()
     WHERE tenant_id = tenant AND ticket_id = ticket AND content_hash = content AND status <> 'success'
         AND (event_id = received OR (received IS NULL AND enhancement_id = enhancement));
@@ -83,7 +58,7 @@ CREATE FUNCTION note_intent(tenant text, mark text, input uuid)
 RETURNS TABLE (intent text, by_event text, note text, at timestamptz, why text, sent_ago double precision)
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM public.act_for_tenant(tenant);
+    PERFORM public.for_tenant(tenant);
     RETURN QUERY
         SELECT CASE WHEN dropped.event_id IS NULL THEN kept.state ELSE 'done' END,
             CASE kept.state WHEN 'done' THEN kept.event_id::text ELSE dropped.event_id::text END,
@@ -108,7 +83,7 @@ CREATE FUNCTION claim_note(
 )
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM public.act_for_tenant(tenant);
+    PERFORM public.for_tenant(tenant);
     PERFORM set_config('synchronous_commit', 'off', true);
     INSERT INTO public.note_intents (tenant_id, marker, ticket_id, content_hash, event_id) VALUES (tenant, mark, ticket, content, input)
         ON CONFLICT (tenant_id, marker) DO NOTHING;
@@ -151,7 +126,7 @@ END $$;
 CREATE FUNCTION renew_note_lease(tenant text, ticket text, worker text, lease_seconds integer) RETURNS boolean
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM public.act_for_tenant(tenant);
+    PERFORM public.for_tenant(tenant);
     UPDATE public.note_leases SET until = clock_timestamp() + make_interval(secs => lease_seconds)
     WHERE tenant_id = tenant AND ticket_id = ticket AND owner = worker;
     RETURN FOUND;
@@ -160,18 +135,18 @@ END $$;
 CREATE FUNCTION end_note_lease(tenant text, ticket text, worker text) RETURNS void
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM public.act_for_tenant(tenant);
+    PERFORM public.for_tenant(tenant);
     DELETE FROM public.note_leases WHERE tenant_id = tenant AND ticket_id = ticket AND owner = worker;
 END $$;
 
--- Right before the desk is called: 'superseded' if the ticket says something else now, noted down as enhancement_superseded does;
+-- Right before the desk is called: 'superseded' if the ticket says something else now, noted down as supersede_enhancement does;
 -- 'lease_lost' if the lease isn't this worker's; else 'noted'. By the clock as it is after any wait for the lock.
 CREATE FUNCTION note_sent(tenant text, ticket text, content text, mark text, worker text, lease_seconds integer) RETURNS text
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM public.act_for_tenant(tenant);
+    PERFORM public.for_tenant(tenant);
     PERFORM FROM public.tickets WHERE tenant_id = tenant AND ticket_id = ticket AND content_hash <> content;
-    IF FOUND AND public.enhancement_superseded(tenant, ticket, content) THEN
+    IF FOUND AND public.supersede_enhancement(tenant, ticket, content, 'superseded') THEN
         RETURN 'superseded';
     END IF;
     IF NOT public.renew_note_lease(tenant, ticket, worker, lease_seconds) THEN
@@ -198,7 +173,7 @@ CREATE FUNCTION note_done(
 ) RETURNS TABLE (intent text, by_event text, note text, at timestamptz, why text)
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM public.act_for_tenant(tenant);
+    PERFORM public.for_tenant(tenant);
     IF posted IS NOT NULL THEN
         UPDATE public.note_intents SET state = 'done', note_id = posted, done_at = ended_at, event_id = input
         WHERE tenant_id = tenant AND marker = mark AND state <> 'done';
@@ -221,17 +196,15 @@ END $$;
 CREATE FUNCTION desk_credential(tenant text) RETURNS TABLE (stored text)
 LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM public.act_for_tenant(tenant);
+    PERFORM public.for_tenant(tenant);
     RETURN QUERY SELECT c.credential FROM public.servicedesk_credentials c WHERE c.tenant_id = tenant AND c.replaced_at IS NULL;
 END $$;
 
-REVOKE ALL ON FUNCTION act_for_tenant, enhancement_synthesized, enhancement_posted, enhancement_superseded, enhancement_dropped,
-    enhancement_failed, note_intent, claim_note, renew_note_lease, end_note_lease, note_sent, note_withdrawn, note_done,
+REVOKE ALL ON FUNCTION enhancement_synthesized, enhancement_posted, enhancement_dropped, enhancement_failed,
+    note_intent, claim_note, renew_note_lease, end_note_lease, note_sent, note_withdrawn, note_done,
     desk_credential FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION act_for_tenant TO ticketstream_enrich, ticketstream_synthesize, ticketstream_deliver, ticketstream_sync,
-    ticketstream_reconcile, ticketstream_console, ticketstream_operator;
-GRANT EXECUTE ON FUNCTION enhancement_dropped, enhancement_superseded, enhancement_failed
-    TO ticketstream_enrich, ticketstream_synthesize, ticketstream_deliver;
+GRANT EXECUTE ON FUNCTION for_tenant TO ticketstream_sync, ticketstream_reconcile;
+GRANT EXECUTE ON FUNCTION enhancement_dropped, enhancement_failed TO ticketstream_enrich, ticketstream_synthesize, ticketstream_deliver;
 GRANT EXECUTE ON FUNCTION enhancement_synthesized TO ticketstream_synthesize, ticketstream_deliver;
 GRANT EXECUTE ON FUNCTION enhancement_posted, note_intent, claim_note, renew_note_lease, end_note_lease, note_sent, note_withdrawn,
     note_done TO ticketstream_deliver;

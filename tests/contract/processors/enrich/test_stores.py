@@ -59,9 +59,8 @@ async def fake_posted(kept: Kept, event: TicketReceived, hours: float) -> None:
 @pytest.fixture
 async def in_postgres(pool: Pool, superuser: Pool, new_tenant: NewTenant) -> Kept:
     async def posted(kept: Kept, event: TicketReceived, hours: float) -> None:
-        assert isinstance(kept.enhancements, enhancements.Enhancements)
         where = (event.tenant_id, event.ticket_id, event.ticket.content_hash)
-        await kept.enhancements.posted(*where, "77")
+        await enhancements.Enhancements(superuser).posted(*where, "77")
         await superuser.execute(
             "UPDATE enhancements SET posted_at = posted_at - make_interval(secs => $4)"
             " WHERE tenant_id = $1 AND ticket_id = $2 AND content_hash = $3",
