@@ -35,7 +35,6 @@ PREFIX = "kills."
 PARTITIONS = 64
 FOLLOW_SECONDS = POLL_SECONDS + 0.5
 PATIENCE = 90.0
-KILLABLE = ("ingest", *Stage)
 
 
 @dataclass(slots=True)
