@@ -68,12 +68,20 @@ _HOSTS = "SELECT * FROM named_items($1, $2)"
 _ADDRESSED = "SELECT * FROM addressed($1, $2, $3, $4)"
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a text is looked up by."""
+
+    exact: Sequence[str]
+    lexemes: Sequence[str]
+
+
 class Search:
     """Raises PostgresUnavailable when PostgreSQL is away. With `counts` a question may be weighed by what they remember."""
 
     def __init__(self, pool: Pool, counts: WordCounts | None = None) -> None:
         self._pool, self._counts = pool, counts
-        self._asked: dict[str, asyncio.Task[list[str]]] = {}
+        self._asked: dict[str, asyncio.Task[_Words]] = {}
 
     async def requester_history(
         self, tenant_id: str, requester_key: str, end_customer: str | None, exclude_ticket: str, limit: int
@@ -157,16 +165,16 @@ class Search:
     async def _question(self, corpus: str, tenant_id: str, text: str) -> _Question:
         """What isn't remembered is counted, and remembered."""
         text = text[:MAX_TEXT].replace("\0", " ")  # which PostgreSQL's text can't hold
-        lexemes = await self._lexemes(text)
-        words = [*exact_tokens(text), *lexemes]
+        asked = await self._words(text)
+        words = [*asked.exact, *asked.lexemes]
         everything = "@" + tenant_id
         counts = {} if self._counts is None else self._counts.of(tenant_id, corpus)
         if uncounted := [word for word in (everything, *words) if word not in counts]:
             rows = await tenant_call(self._pool, _COUNTS[corpus], tenant_id, uncounted, COUNT_CEILING)
             counts |= dict.fromkeys(uncounted, 0) | {row["lexeme"]: row["documents"] for row in rows}
-        return _weighed(words, lexemes, counts, counts[everything])
+        return _weighed(words, asked.lexemes, counts, counts[everything])
 
-    async def _lexemes(self, text: str) -> list[str]:
+    async def _words(self, text: str) -> _Words:
         """A ticket's sources ask about the same text at the same time: it is taken apart once. Who is cut off leaves the others
         their answer."""
         asked = self._asked.get(text)
@@ -175,11 +183,12 @@ class Search:
             asked.add_done_callback(lambda done: self._answered(text, done))
         return await asyncio.shield(asked)
 
-    async def _taken_apart(self, text: str) -> list[str]:
+    async def _taken_apart(self, text: str) -> _Words:
         async with connection(self._pool) as connected:
-            return [row["lexeme"] for row in await connected.fetch(_LEXEMES, text, CANDIDATE_LEXEMES)]
+            rows = await connected.fetch(_LEXEMES, text, CANDIDATE_LEXEMES)
+        return _Words(exact_tokens(text), [row["lexeme"] for row in rows])
 
-    def _answered(self, text: str, done: asyncio.Task[list[str]]) -> None:
+    def _answered(self, text: str, done: asyncio.Task[_Words]) -> None:
         del self._asked[text]
         if not done.cancelled():
             done.exception()  # so that asyncio doesn't complain where everybody was cut off

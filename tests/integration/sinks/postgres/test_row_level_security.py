@@ -135,6 +135,26 @@ async def test_a_transaction_for_no_tenant_is_a_bug(operator: Pool) -> None:
         await tenant_call(operator, "SELECT $1::text", "")
 
 
+@pytest.mark.parametrize("nobody", ["", None])
+async def test_a_call_for_no_tenant_is_refused_by_the_database_too(pool_of: PoolOf, nobody: str | None) -> None:
+    async with connection(await pool_of("deliver")) as connected:
+        with pytest.raises(asyncpg.InvalidParameterValueError, match="needs a tenant id"):
+            await connected.fetch("SELECT * FROM newest_content($1, 'any')", nobody)
+
+
+async def test_a_call_sees_and_writes_its_tenant_only_and_leaves_none_behind(
+    postgres: MigratedDatabase, make_tenant: MakeTenant
+) -> None:
+    one, other = await make_tenant(), await make_tenant()
+    begin = "SELECT begin_enhancement($1, 'ticket', 'content', $2, now(), NULL)"
+    event = "00000000-0000-0000-0000-000000000001"
+    async with asyncpg.create_pool(postgres.dsns["enrich"], min_size=1, max_size=1) as pool:
+        assert await tenant_call(pool, begin, one, event)
+        anothers = "SELECT anothers_enhancement($1, 'ticket', 'content', gen_random_uuid())"
+        assert [(await tenant_call(pool, anothers, tenant))[0][0] for tenant in (one, other)] == [True, False]
+        assert await tenant_call(pool, "SELECT * FROM enhancements WHERE tenant_id = $1", one) == []
+
+
 FORBIDDEN = [
     ("ingest", "SELECT * FROM servicedesk_credentials"),
     ("ingest", "SELECT * FROM tickets"),
@@ -156,6 +176,10 @@ FORBIDDEN = [
     ("deliver", "SELECT description FROM tickets"),
     ("deliver", "UPDATE servicedesk_credentials SET credential = ''"),
     ("deliver", "SELECT * FROM best_tickets(ARRAY['a'], ARRAY[1.0], '', 1)"),
+    ("deliver", "SELECT * FROM alike_tickets(ARRAY['a'], ARRAY[1.0], '', 1)"),
+    ("deliver", "SELECT take_answer('t', gen_random_uuid(), 'owner', 'ticket', interval '1 s')"),
+    ("synthesize", "SELECT mark_event('t', gen_random_uuid(), 'dropped', NULL)"),
+    ("feedback_aggregate", "SELECT supersede_enhancement('t', 'ticket', 'content', 'superseded')"),
     ("feedback_aggregate", "SELECT * FROM servicedesk_credentials"),
     ("feedback_aggregate", "SELECT * FROM tickets"),
     ("lag", "SELECT * FROM enhancements"),

@@ -253,6 +253,8 @@ async def test_the_search_functions_find_nothing_without_a_tenant(corpus: Corpus
     async with (await pool_of("enrich")).acquire() as connected:
         asked = ["mailbox", f"@{corpus.tenant_id}"]
         assert await connected.fetch("SELECT * FROM best_tickets($1, $2, '', 10)", asked, [1.0, 1.0]) == []
+        assert await connected.fetch("SELECT * FROM alike_tickets($1, $2, '', 10)", asked, [1.0, 1.0]) == []
+        assert await connected.fetch("SELECT * FROM alike_articles($1, $2, 10)", asked, [1.0, 1.0]) == []
         assert await connected.fetch("SELECT * FROM ticket_lexeme_counts($1, 10)", asked) == []
 
 
