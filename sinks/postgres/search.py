@@ -17,6 +17,8 @@ from ipaddress import IPv4Address, IPv6Address
 from math import log, sqrt
 from typing import Any
 
+import asyncpg
+
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import connection, tenant_call
 from sinks.postgres.search_terms import exact_tokens
@@ -100,16 +102,11 @@ class Search:
             return []
         asked = (*question.words(), exclude_ticket, end_customer or None, MATCH_CEILING)
         rows = await tenant_call(self._pool, _SIMILAR, tenant_id, *asked)
-        found = []
-        for row in rows:
-            score = question.score(row["matched"], row["in_title"], row["size"])
-            if score is None:
-                continue
-            if row["same_customer"]:
-                score *= SAME_CUSTOMER
-            excerpt = _ticket_excerpt(row["description"], row["resolution"])
-            found.append(Found(row["ticket_id"], row["subject"], excerpt, round(score, 4), "similar"))
-        return _best(found, limit)
+        best = _best(question, rows, "ticket_id", limit)
+        return [
+            Found(row_id, row["subject"], _ticket_excerpt(row["description"], row["resolution"]), score, "similar")
+            for score, row_id, row in best
+        ]
 
     async def articles(self, tenant_id: str, text: str, limit: int) -> Sequence[Found]:
         """Knowledge articles about `text`."""
@@ -117,22 +114,14 @@ class Search:
         if not question.weights:
             return []
         rows = await tenant_call(self._pool, _ARTICLES, tenant_id, *question.words(), MATCH_CEILING)
-        scored = [(row, question.score(row["matched"], row["in_title"], row["size"])) for row in rows]
-        found = _best(
-            [
-                Found(row["article_id"], row["title"], "", round(score, 4), "article", row["link"])
-                for row, score in scored
-                if score is not None
-            ],
-            limit,
-        )
-        if not found:
+        best = _best(question, rows, "article_id", limit)
+        if not best:
             return []
-        rows = await tenant_call(self._pool, _BODIES, tenant_id, [item.id for item in found])
+        rows = await tenant_call(self._pool, _BODIES, tenant_id, [row_id for _, row_id, _ in best])
         bodies = {row["article_id"]: row["body"] for row in rows}
         return [
-            Found(item.id, item.title, _cut(bodies.get(item.id, "")), item.score, item.kind, item.link)
-            for item in found
+            Found(row_id, row["title"], _cut(bodies.get(row_id, "")), score, "article", row["link"])
+            for score, row_id, row in best
         ]
 
     async def by_hostnames(self, tenant_id: str, names: Sequence[str]) -> Sequence[Found]:
@@ -234,8 +223,17 @@ def _weight(word: str, documents_with: int, documents: int) -> float:
     return rarity * (EXACT if word.startswith("=") else 1.0)
 
 
-def _best(found: Iterable[Found], limit: int) -> list[Found]:
-    return sorted(found, key=lambda item: (-item.score, item.id))[:limit]
+def _best(
+    question: _Question, rows: Iterable[asyncpg.Record], id_column: str, limit: int
+) -> list[tuple[float, str, asyncpg.Record]]:
+    """With score and id; only these get excerpts, which costs more than the scores of all."""
+    scored = []
+    for row in rows:
+        score = question.score(row["matched"], row["in_title"], row["size"])
+        if score is not None:
+            same_customer = row.get("same_customer", False)
+            scored.append((round(score * SAME_CUSTOMER if same_customer else score, 4), row[id_column], row))
+    return sorted(scored, key=lambda item: (-item[0], item[1]))[:limit]
 
 
 def _in_order(rows: Sequence[Any], kind: str) -> list[Found]:
