@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Self
 from uuid import uuid4
 
@@ -13,11 +14,11 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from pydantic import ValidationError
 
 from infra.ops.cli.failure import Failure, WrongUse
+from infra.runtime.kafka.asking import ANSWER_SECONDS, asked_until_answered
 from infra.runtime.kafka.client_settings import KafkaClient, KafkaSettings
 from schemas.topics import Topic
 from schemas.wire_format import Codec, WireError
 
-ANSWER_SECONDS = 10.0
 POLL_SECONDS = 0.25
 
 
@@ -97,14 +98,13 @@ class TopicReader:
     def ends(self, partitions: Sequence[int]) -> dict[int, tuple[int, int]]:
         """First offset and end offset (the next to be written) of each partition."""
         try:
-            return {
-                number: self._consumer.get_watermark_offsets(
-                    TopicPartition(self._name, number), timeout=ANSWER_SECONDS, cached=False
-                )
-                for number in partitions
-            }
+            return {number: asked_until_answered(partial(self._ends, number)) for number in partitions}
         except KafkaException as error:
             raise _unreachable(error) from error
+
+    def _ends(self, number: int) -> tuple[int, int]:
+        place = TopicPartition(self._name, number)
+        return self._consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS, cached=False)
 
     def start(self, offsets: dict[int, int]) -> None:
         """Read these partitions from these offsets on; a negative one is the beginning."""

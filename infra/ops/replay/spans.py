@@ -14,19 +14,14 @@ from uuid import uuid4
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from infra.runtime.kafka.asking import ANSWER_SECONDS, asked_until_answered
 from infra.runtime.stream.record import Position, RawRecord
 from schemas.times import from_milliseconds, to_milliseconds
 from schemas.topics import Topic
 
-ANSWER_SECONDS = 10.0
 SILENCE_SECONDS = 20.0
 BATCH = 50
 BATCH_BYTES = 1024 * 1024
-PASSING = (
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-)
 T = TypeVar("T")
 _NOWHERE = (Topic.DEAD_LETTERS, -1, -1)
 _UP_TO_A_MILLISECOND = timedelta(microseconds=999)
@@ -162,14 +157,10 @@ class KafkaSpans:
 
 def answered(ask: Callable[[], T]) -> T:
     """What Kafka answers, asked again for up to 10 s while a partition's leader changes. Raises KafkaSilent."""
-    deadline = time.monotonic() + ANSWER_SECONDS
-    while True:
-        try:
-            return ask()
-        except KafkaException as error:
-            if error.args[0].code() not in PASSING or time.monotonic() > deadline:
-                raise _silent(error) from error
-        time.sleep(0.2)
+    try:
+        return asked_until_answered(ask)
+    except KafkaException as error:
+        raise _silent(error) from error
 
 
 def _end_of_log(error: KafkaError, span: Span) -> int:

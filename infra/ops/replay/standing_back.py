@@ -15,7 +15,8 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 
 from infra.ops.replay.ports import GroupOffsets, Reached
-from infra.ops.replay.spans import ANSWER_SECONDS, answered
+from infra.ops.replay.spans import answered
+from infra.runtime.kafka.asking import ANSWER_SECONDS
 from schemas.topics import Stage
 
 LIVE_WAITING = 10

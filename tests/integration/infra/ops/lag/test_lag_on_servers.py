@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PREFIX, TENANT, PARTITIONS = "lag-", "lag-show-tenant", 16
 PROGRAM = "import sys; from infra.ops.cli.main import run; sys.exit(run(sys.argv[1:]))"
-UNTIL = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5)
+UNTIL = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)  # still ahead when a long session comes here
 
 
 async def run(words: Sequence[str], environment: dict[str, str]) -> tuple[int, str, str]:
