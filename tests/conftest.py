@@ -75,13 +75,30 @@ async def topics(kafka: str) -> str:
     return kafka
 
 
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A real PostgreSQL, with passwords that are checked."""
+
+    running: EmbeddedPostgres
+    secrets: LocalSecrets
+
+    async def migrated(self, name: str) -> MigratedDatabase:
+        """A database of its own on this server, for tests that others' tenants would disturb."""
+        await self.running.ensure_database(name)
+        dsn = self.running.dsn(database=name)
+        await prepare_database(dsn, self.secrets, {})
+        return MigratedDatabase(dsn, service_dsns(dsn, self.secrets, {}))
+
+
 @pytest.fixture(scope="session")
-async def postgres(session_dir: Path) -> AsyncIterator[MigratedDatabase]:
-    """A real PostgreSQL, migrated, with passwords that are checked."""
+async def postgres_server(session_dir: Path) -> AsyncIterator[PostgresServer]:
     server = EmbeddedPostgres(session_dir / "postgres")
     await server.start()
-    await server.ensure_database(DATABASE)
-    dsn, secrets = server.dsn(database=DATABASE), LocalSecrets(session_dir / "secrets")
-    await prepare_database(dsn, secrets, {})
-    yield MigratedDatabase(dsn, service_dsns(dsn, secrets, {}))
+    yield PostgresServer(server, LocalSecrets(session_dir / "secrets"))
     await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def postgres(postgres_server: PostgresServer) -> MigratedDatabase:
+    """The database that most tests share: each makes tenants of its own in it."""
+    return await postgres_server.migrated(DATABASE)

@@ -55,8 +55,9 @@ class World:
 
 
 @pytest.fixture(scope="module")
-async def world(topics: str, postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def world(topics: str, postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     folder = tmp_path_factory.mktemp("pressure")
+    postgres = await postgres_server.migrated("pressure")  # tenants of all other tests would leave it no partition
     pool = await open_pool(postgres.dsns[OPERATOR], service="operator", size=2)
     rings = {name: new_ring_key("k") for name in ("WEBHOOK", "CREDENTIAL", "LINK")}
     secrets = WebhookSecrets(pool, KeyRing.parse(rings["WEBHOOK"], variable="webhook"))

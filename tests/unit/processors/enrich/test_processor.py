@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -31,10 +30,12 @@ def enrich() -> Enrich:
 
 
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    monkeypatch.setattr(processor, "log", structlog.get_logger())
-    with structlog.testing.capture_logs() as lines:
-        yield lines
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Whatever level another test has set for the process."""
+    capture = structlog.testing.LogCapture()
+    everything = structlog.make_filtering_bound_logger(0)
+    monkeypatch.setattr(processor, "log", structlog.wrap_logger(None, [capture], everything))
+    return capture.entries
 
 
 async def test_a_new_ticket_is_emitted_with_its_context(enrich: Enrich) -> None:
