@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeAlias
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
@@ -19,20 +21,74 @@ IDLE_IN_TRANSACTION_SECONDS = 30
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
 
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+LONGEST_IDLE_SECONDS = 300.0
+MOST_QUERIES = 50_000
+"""Of a connection, which then is replaced."""
+ACQUIRE_SECONDS = 10.0
+
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+if TYPE_CHECKING:
+    _AsyncpgPool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+else:
+    _AsyncpgPool = asyncpg.Pool  # generic for type checkers only
+
+
+class Pool(_AsyncpgPool):
+    """asyncpg's, from which a connection can be borrowed, too: one that comes back unharmed is lent again as it is. To acquire and
+    to release one costs as much as a short statement does."""
+
+    __slots__ = ("_kept", "_waiting")
+
+    def __init__(self, dsn: str, **options: Any) -> None:
+        super().__init__(dsn, **options)
+        self._kept: list[tuple[Connection, float]] = []
+        self._waiting = 0
+
+    async def borrow(self) -> Connection:
+        """Waits at most 10 s for a free one: TimeoutError. To be given back with `give_back` or `release`."""
+        while self._kept:
+            kept, since = self._kept.pop()
+            with suppress(asyncpg.InterfaceError):  # of one that broke in the meantime, which the pool has replaced
+                if time.monotonic() - since > LONGEST_IDLE_SECONDS:
+                    kept.terminate()  # something between here and the server may have forgotten it
+                elif not kept.is_closed():
+                    return kept
+                await self.release(kept)
+        self._waiting += 1
+        try:
+            return await self.acquire(timeout=ACQUIRE_SECONDS)
+        finally:
+            self._waiting -= 1
+
+    async def give_back(self, connection: Connection) -> None:
+        """One on which nothing failed and nothing is open; any other must be released, which mends it."""
+        if self._waiting or self.is_closing():
+            await self.release(connection)
+        else:
+            self._kept.append((connection, time.monotonic()))
+
+    async def close(self) -> None:
+        while self._kept:
+            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self.release(self._kept.pop()[0])
+        await super().close()
 
 
 async def open_pool(dsn: str, *, service: str, size: int = 8) -> Pool:
     """A pool of at most `size` connections, one of them open. Raises PostgresUnavailable where the server can't be reached or
     refuses, ValueError where the DSN is none."""
     try:
-        return await asyncpg.create_pool(
+        return await Pool(
             dsn,
             min_size=1,
             max_size=size,
+            max_queries=MOST_QUERIES,
+            loop=None,
+            connection_class=asyncpg.Connection,
+            record_class=asyncpg.Record,
             timeout=CONNECT_SECONDS,
             command_timeout=COMMAND_SECONDS,
-            max_inactive_connection_lifetime=300,
+            max_inactive_connection_lifetime=LONGEST_IDLE_SECONDS,
             reset=_nothing_left,
             server_settings={
                 "application_name": f"ticketstream_{service}",

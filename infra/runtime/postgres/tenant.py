@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import TypeAlias
 
 import asyncpg
 
@@ -20,15 +19,13 @@ from infra.runtime.postgres.availability import (
     PostgresUnavailable,
     unavailable_as_such,
 )
-from infra.runtime.postgres.pool import Pool
+from infra.runtime.postgres.pool import Connection, Pool
 
 __all__ = ["UNAVAILABLE", "Connection", "PostgresUnavailable", "connection", "tenant_call", "tenant_transaction"]
 
-ACQUIRE_SECONDS = 10.0
 TENANT_SETTING = "app.current_tenant_id"
+_BROKEN = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 
 @asynccontextmanager
@@ -38,8 +35,10 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
     try:
         with unavailable_as_such():
             yield acquired
-    finally:
+    except BaseException:
         await _released(pool, acquired)
+        raise
+    await _given_back(pool, acquired)
 
 
 @asynccontextmanager
@@ -61,8 +60,10 @@ async def tenant_transaction(pool: Pool, tenant_id: str) -> AsyncIterator[Connec
                     await acquired.execute("ROLLBACK")
                 raise
             await acquired.execute("COMMIT")
-    finally:
+    except BaseException:
         await _released(pool, acquired)
+        raise
+    await _given_back(pool, acquired)
 
 
 async def tenant_call(pool: Pool, statement: str, tenant_id: str, *arguments: object) -> list[asyncpg.Record]:
@@ -75,22 +76,30 @@ async def tenant_call(pool: Pool, statement: str, tenant_id: str, *arguments: ob
     acquired = await _acquired(pool)
     try:
         with unavailable_as_such():
-            return await acquired.fetch(statement, tenant_id, *arguments)
-    finally:
+            rows = await acquired.fetch(statement, tenant_id, *arguments)
+    except BaseException:
         await _released(pool, acquired)
+        raise
+    await _given_back(pool, acquired)
+    return rows
 
 
 async def _acquired(pool: Pool) -> Connection:
     try:
-        return await pool.acquire(timeout=ACQUIRE_SECONDS)
+        return await pool.borrow()
     except AWAY_WHEN_CONNECTING as error:
         raise PostgresUnavailable(f"no connection to PostgreSQL: {type(error).__name__} {error}") from error
+
+
+async def _given_back(pool: Pool, unharmed: Connection) -> None:
+    with suppress(*_BROKEN):
+        await pool.give_back(unharmed)
 
 
 async def _released(pool: Pool, acquired: Connection) -> None:
     """A connection that breaks while it is given back is the pool's to replace; whether the transaction was committed is known by
     then."""
-    with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+    with suppress(*_BROKEN):
         await pool.release(acquired)
 
 

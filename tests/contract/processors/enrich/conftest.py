@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 from typing import TYPE_CHECKING
 
-import asyncpg
 import pytest
 
 from infra.runtime.postgres.pool import Pool, open_pool
@@ -22,7 +21,7 @@ _numbers = count(50_001)  # partitions that no topic has, so that no other test'
 @pytest.fixture(scope="session")
 async def superuser(postgres: MigratedDatabase) -> AsyncIterator[Pool]:
     """Sees every row: for making what enrich finds."""
-    async with asyncpg.create_pool(postgres.dsn, min_size=1, max_size=2) as pool:
+    async with await open_pool(postgres.dsn, service="superuser", size=2) as pool:
         yield pool
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from infra.runtime.postgres.pool import Pool
+from infra.runtime.postgres.pool import Pool, open_pool
 from infra.runtime.postgres.tenant import connection, tenant_call, tenant_transaction
 from sinks.postgres.roles import FUNCTION_OWNERS, LOGINS, OWNER
 from tests.integration.sinks.postgres.conftest import MakeTenant, PoolOf
@@ -31,7 +31,7 @@ FROM pg_policy p CROSS JOIN LATERAL unnest(p.polroles) AS member(oid) JOIN pg_ro
 
 @pytest.fixture
 async def catalogue(postgres: MigratedDatabase) -> Pool:
-    return await asyncpg.create_pool(postgres.dsn, min_size=1, max_size=1)
+    return await open_pool(postgres.dsn, service="catalogue", size=1)
 
 
 async def test_every_table_with_a_tenant_is_behind_forced_row_level_security(catalogue: Pool) -> None:
@@ -116,10 +116,7 @@ async def test_a_tenants_transaction_neither_sees_nor_writes_another_tenant(
 
 async def test_the_tenant_ends_with_its_transaction(postgres: MigratedDatabase, tenant: str) -> None:
     """On a connection that nobody resets in between, as behind a pooler that multiplexes transactions."""
-
-    async def leave_as_it_is(_: object) -> None: ...
-
-    async with asyncpg.create_pool(postgres.dsns["operator"], min_size=1, max_size=1, reset=leave_as_it_is) as pool:
+    async with await open_pool(postgres.dsns["operator"], service="operator", size=1) as pool:
         async with tenant_transaction(pool, tenant):
             pass
         async with connection(pool) as connected:
@@ -148,7 +145,7 @@ async def test_a_call_sees_and_writes_its_tenant_only_and_leaves_none_behind(
     one, other = await make_tenant(), await make_tenant()
     begin = "SELECT begin_enhancement($1, 'ticket', 'content', $2, now(), NULL)"
     event = "00000000-0000-0000-0000-000000000001"
-    async with asyncpg.create_pool(postgres.dsns["enrich"], min_size=1, max_size=1) as pool:
+    async with await open_pool(postgres.dsns["enrich"], service="enrich", size=1) as pool:
         assert await tenant_call(pool, begin, one, event)
         anothers = "SELECT anothers_enhancement($1, 'ticket', 'content', gen_random_uuid())"
         assert [(await tenant_call(pool, anothers, tenant))[0][0] for tenant in (one, other)] == [True, False]
