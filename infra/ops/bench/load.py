@@ -11,12 +11,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+UNAVAILABLE = 503
+
 
 @dataclass(slots=True)
 class LoadResult:
-    """`latencies` in seconds, unordered; `seconds` is the time from the first request to the last answer."""
+    """`latencies` in seconds, unordered; `seconds` is the time from the first request to the last answer. `resent`: how many were
+    sent once more after a 503."""
 
     seconds: float = 0.0
+    resent: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
 
@@ -33,8 +37,9 @@ class LoadResult:
 class _Connection(asyncio.Protocol):
     """Sends the next request as soon as the answer to the last one is whole."""
 
-    def __init__(self, requests: list[bytes], result: LoadResult) -> None:
-        self._requests, self._result = requests, result
+    def __init__(self, requests: list[bytes], result: LoadResult, most_resent: int) -> None:
+        self._requests, self._result, self._most_resent = requests, result, most_resent
+        self._request = b""
         self._buffer = b""
         self._sent = 0.0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -56,8 +61,11 @@ class _Connection(asyncio.Protocol):
         if len(self._buffer) < head_end + 4 + length:
             return
         self._result.latencies.append(time.perf_counter() - self._sent)
-        self._result.statuses[int(self._buffer[9:12])] += 1
-        self._buffer = b""
+        status, self._buffer = int(self._buffer[9:12]), b""
+        self._result.statuses[status] += 1
+        if status == UNAVAILABLE and self._result.resent < self._most_resent:
+            self._result.resent += 1
+            self._requests.insert(0, self._request)
         self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -70,16 +78,22 @@ class _Connection(asyncio.Protocol):
                 self.done.set_result(None)
             self._transport.close()
             return
-        self._sent = time.perf_counter()
-        self._transport.write(self._requests.pop())
+        self._sent, self._request = time.perf_counter(), self._requests.pop()
+        self._transport.write(self._request)
 
 
-async def run_load(host: str, port: int, requests: Sequence[bytes], connections: int) -> LoadResult:
-    """Sends every request once. Raises ConnectionError when the server closes a connection."""
+async def run_load(
+    host: str, port: int, requests: Sequence[bytes], connections: int, *, most_resent: int = 0
+) -> LoadResult:
+    """Sends every request once, and behind all others again what was answered 503, `most_resent` times in all. Raises
+    ConnectionError when the server closes a connection."""
     waiting, result, loop = list(reversed(requests)), LoadResult(), asyncio.get_running_loop()
     started = time.perf_counter()
     opened = await asyncio.gather(
-        *(loop.create_connection(lambda: _Connection(waiting, result), host, port) for _ in range(connections))
+        *(
+            loop.create_connection(lambda: _Connection(waiting, result, most_resent), host, port)
+            for _ in range(connections)
+        )
     )
     await asyncio.gather(*(protocol.done for _, protocol in opened))
     result.seconds = time.perf_counter() - started

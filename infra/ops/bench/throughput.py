@@ -1,8 +1,9 @@
 """`bench throughput`: what one worker a stage takes, with more tickets waiting than they can take, from webhook to note.
 
 Twenty tenants with their default caps, the demo's knowledge and tickets that all differ, the built-in writer. The webhooks are sent
-as fast as the edge takes them; the clock runs from the first of them to the last note on a desk. CPU is what the processes' own
-clocks say, so it holds on a machine that does other things, too; tickets a second don't.
+as fast as the edge takes them, and again where it says 503; the clock runs from the first of them to the last note on a desk. CPU
+is what the processes' own clocks say. On a machine that does other things it is some ten percent more, since caches are shared;
+tickets a second say nothing there.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ async def bench_throughput(tell: Callable[[str], None], *, tickets: int = TICKET
             took = desks.last_at - started
             bench = measuring.bench(tickets, took)
             bench.figures["accepted_per_second"] = round(load.per_second, 1)
+            bench.figures["webhooks_resent"] = load.resent
             await asyncio.sleep(SETTLE_SECONDS)
             await desks.look()
             if doubled := [ticket for ticket, notes in desks.notes.items() if notes > 1]:
@@ -143,8 +145,8 @@ async def _play(stage: Stage, desks: _Desks, live: Sequence[LiveTicket]) -> Load
     keys = {tenant.tenant_id: stage.key(tenant) for tenant in bench_tenants()}
     requests = [_webhook(stage, keys[ticket.tenant_id], ticket) for ticket in live]
     edge = urlsplit(stage.around.webhook_url(live[0].tenant_id))
-    load = await run_load(edge.hostname or "", edge.port or 0, requests, CONNECTIONS)
-    if set(load.statuses) != {202}:
+    load = await run_load(edge.hostname or "", edge.port or 0, requests, CONNECTIONS, most_resent=len(requests))
+    if load.statuses[202] < len(live):
         raise RuntimeError(f"not all webhooks were accepted: {dict(load.statuses)}")
     await desks.wait_for({(ticket.tenant_id, ticket.ticket_id) for ticket in live})
     return load
