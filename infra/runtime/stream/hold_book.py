@@ -1,35 +1,25 @@
-"""Which events wait, since when and how often they were tried: in memory, and as rows that the next owner of a lane honours.
-
-Rows are written behind the runner's back: PostgreSQL may be away, and a hold must work all the same.
-"""
+"""Which events wait, since when and how often they were tried: in memory, and as rows that the next owner of a lane honours."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from math import inf
 from random import Random
 from typing import NamedTuple
 
 from infra.runtime.clock import Clock
-from infra.runtime.postgres.availability import UNAVAILABLE
-from infra.runtime.stream.breaker import Breakers, BreakerState
+from infra.runtime.stream.breaker import Breakers, BreakerState, LaneBreaker
+from infra.runtime.stream.hold_rows import RowReader, RowWriter
 from infra.runtime.stream.outcomes import Hold, Scope
 from infra.runtime.stream.ports import HeldEvent, HoldStore
 from infra.runtime.stream.record import Position
-from infra.runtime.telemetry.logs import get_logger
 from schemas.reasons import Reason
 
-log = get_logger(__name__)
-
 FAILURES_ALONE = 5
-MAX_HELD_TENANTS = 10_000
-AWAY: tuple[type[BaseException], ...] = (*UNAVAILABLE, OSError, TimeoutError)
 SAVE_AGAIN = 2.0
-READ_AGAIN = timedelta(seconds=5)
 KEY_APPEARS_WITHIN = timedelta(hours=1)
 """Keys are published ten minutes before they sign; a forged record must not fill its tenant's window for a day."""
 TENANT_APPEARS_WITHIN = timedelta(seconds=60)
@@ -69,19 +59,10 @@ class _Entry:
     alone: int = 0
     successes: int = -1
     """The tenant's at the last such failure."""
-    saved: bool = False
 
     def failed_itself(self, successes: int) -> None:
         self.alone = self.alone + 1 if successes > self.successes else 1
         self.successes = successes
-
-
-@dataclass(slots=True)
-class _Reading:
-    """Of a tenant's rows. The task's result: whether PostgreSQL gave them."""
-
-    task: asyncio.Task[bool]
-    began: datetime
 
 
 @dataclass(slots=True)
@@ -98,20 +79,19 @@ class HoldBook:
     random: Random = field(default_factory=Random)
     breakers: Breakers = field(init=False)
     _entries: dict[Position, _Entry] = field(default_factory=dict)
-    _readings: dict[str, _Reading] = field(default_factory=dict)
-    _revokes: int = 0
     _successes: dict[str, int] = field(default_factory=dict)
-    _unsaved: set[Position] = field(default_factory=set)
-    _cleared: dict[Position, HeldEvent] = field(default_factory=dict)
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _writer: RowWriter = field(init=False)
+    _reader: RowReader = field(init=False)
 
     def __post_init__(self) -> None:
         self.breakers = Breakers(self.stage, self.clock, self.random)
+        self._writer = RowWriter(self.store, self.breakers, self.find, self.save_again)
+        self._reader = RowReader(self.stage, self.store, self.clock, lambda at: self.committed(at), self._take)
 
     async def waiting_for(self, tenant_id: str, position: Position, ticket_id: str) -> Waiting | None:
         """For how long a hold found by an earlier owner still closes this event's lane or ticket."""
-        asked_at_once = not ((reading := self._readings.get(tenant_id)) and reading.task.done())
-        await self._read(tenant_id, position)
+        asked_at_once = not self._reader.has_read(tenant_id)
+        await self._reader.read(tenant_id, position)
         now = self.clock.now()
         closing = [
             entry.held
@@ -155,8 +135,7 @@ class HoldBook:
         if hold.reason in ITS_OWN_FAULT:
             entry.failed_itself(self._successes.get(tenant_id, 0))
         if hold.reason not in BRIEF:
-            self._unsaved.add(position)
-            self._wake.set()
+            self._writer.save(position)
         return held
 
     def waiting(self, held: HeldEvent) -> Waiting:
@@ -188,22 +167,17 @@ class HoldBook:
         """The event is wholly handled; its row, if it has one, is no longer true."""
         if succeeded:
             self.breakers.succeeded(tenant_id)
-            if self.breakers.unsaved:
-                self._wake.set()
+            self._writer.save_breakers()
             self._successes[tenant_id] = self._successes.get(tenant_id, 0) + 1
-        entry = self._entries.pop(position, None)
-        self._unsaved.discard(position)
-        if entry and entry.saved:
-            self._cleared[position] = entry.held
-            self._wake.set()
+        if entry := self._entries.pop(position, None):
+            self._writer.settled(position, entry.held)
 
     def forget(self) -> None:
         """Partitions were revoked: what is in memory may be another owner's soon. Rows stay."""
         self._entries.clear()
-        self._readings.clear()
-        self._unsaved.clear()
+        self._writer.forget()
+        self._reader.forget()
         self.breakers.forget()
-        self._revokes += 1
 
     def reopen(self, tenant_id: str) -> bool:
         """What closed the tenant's lane may be over: it is to be tried again now. Whether there was anything."""
@@ -211,10 +185,10 @@ class HoldBook:
         for position, entry in self._entries.items():
             if (entry.held.tenant_id, entry.held.scope) == (tenant_id, Scope.LANE) and entry.held.until > now:
                 entry.held, found = replace(entry.held, until=now), True
-                self._unsaved.add(position)
+                self._writer.save(position)
         if found:
             self.breakers.reopen(tenant_id)
-            self._wake.set()
+            self._writer.save_breakers()
         return found
 
     @property
@@ -232,90 +206,29 @@ class HoldBook:
         return {one.tenant_id: one.partition for one in held if one.scope is Scope.LANE and one.until > now}
 
     async def write_behind(self) -> None:
-        """For ever: save and clear rows; while PostgreSQL is away, try again every two seconds."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                await self.flush()
-            except Exception as error:
-                log.warning("holds not saved yet", error=repr(error), waiting=len(self._unsaved))
-                await asyncio.sleep(self.save_again)
-                self._wake.set()
+        """For ever: save and clear rows."""
+        await self._writer.run()
 
     async def flush(self) -> None:
         """Raises what says that PostgreSQL is away, and keeps what is left to do."""
-        for position in list(self._unsaved):
-            self._unsaved.discard(position)  # before the answer: the event may be held once more meanwhile
-            if entry := self._entries.get(position):
-                entry.saved = True  # and it may be settled: its row must be cleared then
-                try:
-                    await self._written(self.store.save(entry.held), entry.held.tenant_id, entry.held.event_id)
-                except AWAY:
-                    self._unsaved.add(position)
-                    raise
-        for position, held in list(self._cleared.items()):
-            await self._written(self.store.clear(held), held.tenant_id, held.event_id)
-            self._cleared.pop(position, None)
-        for tenant_id in self.breakers.take_unsaved():
-            try:
-                await self._written(self.store.save_breaker(self.breakers.row(tenant_id)), tenant_id)
-            except AWAY:
-                self.breakers.not_saved(tenant_id)
-                raise
+        await self._writer.flush()
 
-    async def _written(self, writing: Awaitable[None], tenant_id: str, event_id: str = "") -> None:
-        """A row that PostgreSQL refuses is given up: all others would wait behind it. The hold itself goes on in memory."""
-        try:
-            await writing
-        except AWAY:
-            raise
-        except Exception as error:
-            log.error("row of a hold refused", tenant_id=tenant_id, event_id=event_id, error=repr(error))
-
-    async def _read(self, tenant_id: str, position: Position) -> None:
-        """The tenant's rows, once; events that come meanwhile wait for the same reading. Later again if PostgreSQL is away."""
-        now, reading = self.clock.now(), self._readings.get(tenant_id)
-        if reading and reading.task.done() and not reading.task.result() and now - reading.began >= READ_AGAIN:
-            reading = None
-        if reading is None:
-            if len(self._readings) > MAX_HELD_TENANTS:
-                self._readings.clear()
-            reading = self._readings[tenant_id] = _Reading(
-                asyncio.create_task(self._load(tenant_id, position, self._revokes)), now
-            )
-        await asyncio.shield(reading.task)
-
-    async def _load(self, tenant_id: str, position: Position, revokes: int) -> bool:
-        committed = self.committed(position)
-        try:
-            if committed is not None:
-                await self.store.sweep(tenant_id, self.stage, replace(position, offset=committed))
-            rows = await self.store.load(tenant_id, self.stage)
-            breaker = await self.store.breaker(tenant_id, self.stage)
-        except Exception as error:
-            log.warning(
-                "holds of the tenant could not be read: going on without", tenant_id=tenant_id, error=repr(error)
-            )
-            return False
-        if self._revokes != revokes:  # another owner's now
-            return True
+    def _take(self, rows: Sequence[HeldEvent], breaker: LaneBreaker | None) -> None:
         for held in rows:
             self._remember(held)
         if breaker is not None:
             self.breakers.remember(breaker)
-        return True
 
     def _remember(self, row: HeldEvent) -> None:
         position = Position(row.topic, row.partition, row.offset)
+        self._writer.has_row(position)
         entry = self._entries.get(position)
         if entry is None:
-            self._entries[position] = _Entry(row, saved=True)
+            self._entries[position] = _Entry(row)
             return
         first, attempts = min(entry.held.first_failed_at, row.first_failed_at), max(entry.held.attempts, row.attempts)
         deaths = max(entry.held.deaths, row.deaths)
         entry.held = replace(entry.held, first_failed_at=first, attempts=attempts, deaths=deaths)
-        entry.saved = True
 
 
 def _gently(held: HeldEvent) -> float | None:
