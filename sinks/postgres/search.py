@@ -11,10 +11,10 @@ name none are.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from math import log, sqrt
+from math import log
 from typing import Any
 
 import asyncpg
@@ -37,6 +37,7 @@ SAME_CUSTOMER = 1.25
 EXACT = 1.5
 EXCERPT_CHARACTERS = 2000
 INCIDENTS = 5
+CORPORA = ("tickets", "articles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +60,28 @@ SELECT lexeme FROM (
 WHERE length(lexeme) BETWEEN 2 AND 60 ORDER BY first LIMIT $2
 """
 _REQUESTER = "SELECT * FROM requester_tickets($1, $2, $3, $4, $5)"
-_COUNTS = {
-    "tickets": "SELECT lexeme, documents FROM ticket_word_counts($1, $2, $3)",
-    "articles": "SELECT lexeme, documents FROM article_word_counts($1, $2, $3)",
-}
-_SIMILAR = "SELECT * FROM similar_tickets($1, $2, $3, $4, $5, $6)"
-_ARTICLES = "SELECT * FROM matching_articles($1, $2, $3, $4)"
-_BODIES = "SELECT * FROM article_bodies($1, $2)"
+_COUNTS = "SELECT corpus, lexeme, documents FROM word_counts($1, $2, $3, $4)"
+_SIMILAR = "SELECT * FROM similar_solved_tickets($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+_ARTICLES = "SELECT * FROM articles_about($1, $2, $3, $4, $5, $6, $7)"
 _HOSTS = "SELECT * FROM named_items($1, $2)"
 _ADDRESSED = "SELECT * FROM addressed($1, $2, $3, $4)"
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
-    """What a text is looked up by."""
+class _Question:
+    """The words that are looked up with their weights, and the least weight that a document must share."""
 
-    exact: Sequence[str]
-    lexemes: Sequence[str]
+    words: list[str]
+    weights: list[float]
+    least: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Questions:
+    """What a text asks of each corpus; None where the corpus is empty or has none of its words."""
+
+    tickets: _Question | None
+    articles: _Question | None
 
 
 class Search:
@@ -83,7 +89,7 @@ class Search:
 
     def __init__(self, pool: Pool, counts: WordCounts | None = None) -> None:
         self._pool, self._counts = pool, counts
-        self._asked: dict[str, asyncio.Task[_Words]] = {}
+        self._asked: dict[tuple[str, str], asyncio.Task[_Questions]] = {}
 
     async def requester_history(
         self, tenant_id: str, requester_key: str, end_customer: str | None, exclude_ticket: str, limit: int
@@ -97,31 +103,25 @@ class Search:
         self, tenant_id: str, text: str, end_customer: str | None, exclude_ticket: str, limit: int
     ) -> Sequence[Found]:
         """Solved tickets about the same, those that name the same end customer first where they match alike."""
-        question = await self._question("tickets", tenant_id, text)
-        if not question.weights:
+        question = (await self._questions(tenant_id, text)).tickets
+        if question is None:
             return []
-        asked = (*question.words(), exclude_ticket, end_customer or None, MATCH_CEILING)
-        rows = await tenant_call(self._pool, _SIMILAR, tenant_id, *asked)
-        best = _best(question, rows, "ticket_id", limit)
-        return [
-            Found(row_id, row["subject"], _ticket_excerpt(row["description"], row["resolution"]), score, "similar")
-            for score, row_id, row in best
-        ]
+        rows = await tenant_call(
+            self._pool, _SIMILAR, tenant_id, question.words, question.weights, question.least, exclude_ticket,
+            end_customer or None, SAME_CUSTOMER, MATCH_CEILING, limit,
+        )  # fmt: skip
+        return [Found(row["ticket_id"], row["subject"], _ticket_excerpt(row), row["score"], "similar") for row in rows]
 
     async def articles(self, tenant_id: str, text: str, limit: int) -> Sequence[Found]:
         """Knowledge articles about `text`."""
-        question = await self._question("articles", tenant_id, text)
-        if not question.weights:
+        question = (await self._questions(tenant_id, text)).articles
+        if question is None:
             return []
-        rows = await tenant_call(self._pool, _ARTICLES, tenant_id, *question.words(), MATCH_CEILING)
-        best = _best(question, rows, "article_id", limit)
-        if not best:
-            return []
-        rows = await tenant_call(self._pool, _BODIES, tenant_id, [row_id for _, row_id, _ in best])
-        bodies = {row["article_id"]: row["body"] for row in rows}
+        asked = (question.words, question.weights, question.least, MATCH_CEILING, limit, EXCERPT_CHARACTERS + 1)
+        rows = await tenant_call(self._pool, _ARTICLES, tenant_id, *asked)
         return [
-            Found(row_id, row["title"], _cut(bodies.get(row_id, "")), score, "article", row["link"])
-            for score, row_id, row in best
+            Found(row["article_id"], row["title"], _cut(row["body"]), row["score"], "article", row["link"])
+            for row in rows
         ]
 
     async def by_hostnames(self, tenant_id: str, names: Sequence[str]) -> Sequence[Found]:
@@ -151,71 +151,55 @@ class Search:
         found += _in_order([row for row in rows if row["ticket_id"] is not None], "incident")
         return found
 
-    async def _question(self, corpus: str, tenant_id: str, text: str) -> _Question:
-        """What isn't remembered is counted, and remembered."""
+    async def _questions(self, tenant_id: str, text: str) -> _Questions:
+        """A ticket's sources ask about the same text at the same time: it is taken apart and weighed once. Who is cut off leaves
+        the others their answer."""
         text = text[:MAX_TEXT].replace("\0", " ")  # which PostgreSQL's text can't hold
-        asked = await self._words(text)
-        words = [*asked.exact, *asked.lexemes]
-        everything = "@" + tenant_id
-        counts = {} if self._counts is None else self._counts.of(tenant_id, corpus)
-        if uncounted := [word for word in (everything, *words) if word not in counts]:
-            rows = await tenant_call(self._pool, _COUNTS[corpus], tenant_id, uncounted, COUNT_CEILING)
-            counts |= dict.fromkeys(uncounted, 0) | {row["lexeme"]: row["documents"] for row in rows}
-        return _weighed(words, asked.lexemes, counts, counts[everything])
-
-    async def _words(self, text: str) -> _Words:
-        """A ticket's sources ask about the same text at the same time: it is taken apart once. Who is cut off leaves the others
-        their answer."""
-        asked = self._asked.get(text)
+        key = (tenant_id, text)
+        asked = self._asked.get(key)
         if asked is None:
-            asked = self._asked[text] = asyncio.create_task(self._taken_apart(text))
-            asked.add_done_callback(lambda done: self._answered(text, done))
+            asked = self._asked[key] = asyncio.create_task(self._weighed(tenant_id, text))
+            asked.add_done_callback(lambda done: self._answered(key, done))
         return await asyncio.shield(asked)
 
-    async def _taken_apart(self, text: str) -> _Words:
+    async def _weighed(self, tenant_id: str, text: str) -> _Questions:
+        """What isn't remembered is counted, and remembered."""
         async with connection(self._pool) as connected:
-            rows = await connected.fetch(_LEXEMES, text, CANDIDATE_LEXEMES)
-        return _Words(exact_tokens(text), [row["lexeme"] for row in rows])
+            lexemes = [row["lexeme"] for row in await connected.fetch(_LEXEMES, text, CANDIDATE_LEXEMES)]
+        words, everything = [*exact_tokens(text), *lexemes], "@" + tenant_id
+        counts: dict[str, dict[str, int]] = {
+            corpus: {} if self._counts is None else self._counts.of(tenant_id, corpus) for corpus in CORPORA
+        }
+        uncounted = [[word for word in (everything, *words) if word not in counts[corpus]] for corpus in CORPORA]
+        if any(uncounted):
+            rows = await tenant_call(self._pool, _COUNTS, tenant_id, *uncounted, COUNT_CEILING)
+            for corpus, asked in zip(CORPORA, uncounted, strict=True):
+                counts[corpus] |= dict.fromkeys(asked, 0)
+            for row in rows:
+                counts[row["corpus"]][row["lexeme"]] = row["documents"]
+        return _Questions(
+            *(_question(words, lexemes, counts[corpus], counts[corpus][everything]) for corpus in CORPORA)
+        )
 
-    def _answered(self, text: str, done: asyncio.Task[_Words]) -> None:
-        del self._asked[text]
+    def _answered(self, key: tuple[str, str], done: asyncio.Task[_Questions]) -> None:
+        del self._asked[key]
         if not done.cancelled():
             done.exception()  # so that asyncio doesn't complain where everybody was cut off
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """The words that are looked up, each with its weight, and the weight of all words, those that no document has included."""
-
-    weights: Mapping[str, float]
-    all_weights: float
-
-    def words(self) -> tuple[list[str], list[float]]:
-        """The words and, beside them, their weights: what candidates are chosen by."""
-        return list(self.weights), list(self.weights.values())
-
-    def score(self, matched: Sequence[str], in_title: Sequence[str], size: int) -> float | None:
-        """None where what is shared is accident. Long documents share words by being long: a mild discount."""
-        shared = sum(self.weights[word] for word in matched)
-        if shared < LEAST_COVERAGE * self.all_weights or (
-            len(matched) < 2 and not any(word.startswith("=") for word in matched)
-        ):
-            return None
-        title = sum(self.weights[word] for word in in_title)
-        return (shared + title) / sqrt(1 + size / 80)
-
-
-def _weighed(words: Sequence[str], lexemes: Sequence[str], counted: Mapping[str, int], documents: int) -> _Question:
-    counts = {word: counted[word] for word in words if counted[word]}
-    if not documents:
-        return _Question({}, 0.0)
-    weights = {word: _weight(word, counts.get(word, 0), documents) for word in words}
-    rarest = sorted((word for word in words if word in counts), key=lambda word: -weights[word])[:QUERY_LEXEMES]
+def _question(
+    words: Sequence[str], lexemes: Sequence[str], counts: Mapping[str, int], documents: int
+) -> _Question | None:
+    weights = {word: _weight(word, counts[word], documents) for word in words} if documents else {}
+    rarest = sorted((word for word in words if documents and counts[word]), key=lambda word: -weights[word])
+    rarest = rarest[:QUERY_LEXEMES]
+    if not rarest:
+        return None
     # Words that no document has tell that the matter is new; but a long text has many, so only as many as were looked up count.
-    unknown = sorted((weights[word] for word in lexemes if word not in counts), reverse=True)[
-        : max(0, QUERY_LEXEMES - len(rarest))
-    ]
-    return _Question({word: weights[word] for word in rarest}, sum(weights[word] for word in rarest) + sum(unknown))
+    unknown = sorted((weights[word] for word in lexemes if not counts[word]), reverse=True)
+    chosen = {word: weights[word] for word in rarest}
+    every_weight = sum(chosen.values()) + sum(unknown[: QUERY_LEXEMES - len(rarest)])
+    return _Question(list(chosen), list(chosen.values()), LEAST_COVERAGE * every_weight)
 
 
 def _weight(word: str, documents_with: int, documents: int) -> float:
@@ -223,30 +207,18 @@ def _weight(word: str, documents_with: int, documents: int) -> float:
     return rarity * (EXACT if word.startswith("=") else 1.0)
 
 
-def _best(
-    question: _Question, rows: Iterable[asyncpg.Record], id_column: str, limit: int
-) -> list[tuple[float, str, asyncpg.Record]]:
-    """With score and id; only these get excerpts, which costs more than the scores of all."""
-    scored = []
-    for row in rows:
-        score = question.score(row["matched"], row["in_title"], row["size"])
-        if score is not None:
-            same_customer = row.get("same_customer", False)
-            scored.append((round(score * SAME_CUSTOMER if same_customer else score, 4), row[id_column], row))
-    return sorted(scored, key=lambda item: (-item[0], item[1]))[:limit]
-
-
 def _in_order(rows: Sequence[Any], kind: str) -> list[Found]:
     """Tickets that came in the order of their worth."""
     return [
-        Found(row["ticket_id"], row["subject"], _ticket_excerpt(row["description"], row["resolution"]), 1 / rank, kind)
+        Found(row["ticket_id"], row["subject"], _ticket_excerpt(row), 1 / rank, kind)
         for rank, row in enumerate(rows, 1)
     ]
 
 
-def _ticket_excerpt(description: str, resolution: str) -> str:
+def _ticket_excerpt(row: asyncpg.Record) -> str:
     """What was done comes first: it is what the reader wants, and the end may be cut."""
-    parts = [f"Resolution: {resolution.strip()}"] if resolution.strip() else []
+    description, resolution = row["description"], row["resolution"].strip()
+    parts = [f"Resolution: {resolution}"] if resolution else []
     parts.append(f"Problem: {description.strip()}")
     return _cut("\n".join(parts))
 

@@ -1,0 +1,173 @@
+-- What a ticket costs in the search. Only solved tickets are ever found, so only they have a document and stand in the index: a new
+-- ticket pays for neither, and no search reads one to discard it. What a candidate is scored by (the lexemes of its title, its size)
+-- stands beside the document, which is long and compressed; and the scores are computed here, so that only the best travel.
+
+DROP INDEX tickets_search;
+ALTER TABLE tickets DROP COLUMN search;
+ALTER TABLE tickets
+    ADD COLUMN search tsvector GENERATED ALWAYS AS (CASE WHEN solved_at IS NOT NULL THEN
+        search_document(tenant_id, subject, left(description, 20000) || ' ' || left(resolution, 20000), exact_tokens) END) STORED,
+    ADD COLUMN search_title text[] GENERATED ALWAYS AS
+        (CASE WHEN solved_at IS NOT NULL THEN tsvector_to_array(to_tsvector('pg_catalog.english', subject)) END) STORED,
+    ADD COLUMN search_size integer GENERATED ALWAYS AS (CASE WHEN solved_at IS NOT NULL THEN
+        length(search_document(tenant_id, subject, left(description, 20000) || ' ' || left(resolution, 20000), exact_tokens)) END) STORED;
+CREATE INDEX tickets_search ON tickets USING gin (search) WITH (fastupdate = off) WHERE search IS NOT NULL;
+
+ALTER TABLE knowledge_articles
+    ADD COLUMN search_title text[] NOT NULL GENERATED ALWAYS AS (tsvector_to_array(to_tsvector('pg_catalog.english', title))) STORED,
+    ADD COLUMN search_size integer NOT NULL GENERATED ALWAYS AS
+        (length(search_document(tenant_id, title, left(body, 100000) || ' ' || left(keywords, 2000), exact_tokens))) STORED;
+
+GRANT CREATE ON SCHEMA public TO ticketstream_search;
+SET LOCAL ROLE ticketstream_search;
+
+-- The condition `search @@ …` is what the planner needs to take the partial index; the query is written out, since a function of ours
+-- isn't inlined and costs more than the look-up.
+
+CREATE OR REPLACE FUNCTION ticket_lexeme_counts(lexemes text[], ceiling integer) RETURNS TABLE (lexeme text, documents bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    tenant text := NULLIF(current_setting('app.current_tenant_id', true), '');
+    of_tenant tsquery := public.lexeme_query('@' || tenant);
+BEGIN
+    RETURN QUERY
+        SELECT asked.word, counted.documents FROM unnest(lexemes) AS asked(word)
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS documents FROM (
+                SELECT FROM public.tickets d
+                WHERE d.search @@ (of_tenant && ('''' || replace(replace(asked.word, '\', '\\'), '''', '''''') || '''')::tsquery)
+                    AND d.tenant_id || '' = tenant LIMIT ceiling) found) counted
+        WHERE counted.documents > 0;
+END $$;
+
+CREATE OR REPLACE FUNCTION article_lexeme_counts(lexemes text[], ceiling integer) RETURNS TABLE (lexeme text, documents bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    tenant text := NULLIF(current_setting('app.current_tenant_id', true), '');
+    of_tenant tsquery := public.lexeme_query('@' || tenant);
+BEGIN
+    RETURN QUERY
+        SELECT asked.word, counted.documents FROM unnest(lexemes) AS asked(word)
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS documents FROM (
+                SELECT FROM public.knowledge_articles d
+                WHERE d.search @@ (of_tenant && ('''' || replace(replace(asked.word, '\', '\\'), '''', '''''') || '''')::tsquery)
+                    AND d.tenant_id || '' = tenant LIMIT ceiling) found) counted
+        WHERE counted.documents > 0;
+END $$;
+
+-- Of at most `ceiling` candidates that share the most weight the `most` with the best score: the weights of the words that a document
+-- has, doubled in its title, with a mild discount for its length. Less shared than `least_weight`, or one plain word, is accident.
+-- An exact token ("=token") has no place in its document, and counts as one of the title.
+CREATE FUNCTION best_similar_tickets(
+    words text[], weights double precision[], least_weight double precision, exclude_ticket text, its_end_customer text,
+    for_same_customer double precision, ceiling integer, most integer
+) RETURNS TABLE (ticket_id text, subject text, description text, resolution text, score double precision)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    tenant text := NULLIF(current_setting('app.current_tenant_id', true), '');
+    of_tenant tsquery := public.lexeme_query('@' || tenant);
+BEGIN
+    RETURN QUERY
+        WITH candidates AS MATERIALIZED (
+            SELECT hit.place, hit.id, array_agg(asked.word) AS lexemes, array_agg(asked.weight) AS weighs, sum(asked.weight) AS shared
+            FROM unnest(words, weights) AS asked(word, weight)
+            CROSS JOIN LATERAL (
+                SELECT d.ctid AS place, d.ticket_id AS id FROM public.tickets d
+                WHERE d.search @@ (of_tenant && ('''' || replace(replace(asked.word, '\', '\\'), '''', '''''') || '''')::tsquery)
+                    AND d.tenant_id || '' = tenant AND d.ticket_id <> exclude_ticket
+            ) AS hit
+            GROUP BY hit.place, hit.id ORDER BY sum(asked.weight) DESC, hit.id LIMIT ceiling),
+        best AS MATERIALIZED (
+            SELECT candidates.place, candidates.id, round((
+                    (candidates.shared + title.weight)
+                    * CASE WHEN lower(d.end_customer) = lower(its_end_customer) THEN for_same_customer ELSE 1 END
+                    / sqrt(1 + d.search_size / 80::double precision))::numeric, 4) AS points
+            FROM candidates JOIN public.tickets d ON d.ctid = candidates.place
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(w.weight), 0) AS weight FROM unnest(candidates.lexemes, candidates.weighs) AS w(word, weight)
+                WHERE w.word LIKE '=%' OR w.word = ANY (d.search_title)) title
+            WHERE candidates.shared >= least_weight AND (cardinality(candidates.lexemes) > 1 OR candidates.lexemes[1] LIKE '=%')
+                AND (its_end_customer IS NULL OR d.end_customer IS NULL OR lower(d.end_customer) = lower(its_end_customer))
+            ORDER BY points DESC, candidates.id COLLATE "C" LIMIT most)
+        SELECT d.ticket_id, left(d.subject, 500), left(d.description, 4000), left(d.resolution, 8000), best.points::double precision
+        FROM best JOIN public.tickets d ON d.ctid = best.place ORDER BY best.points DESC, best.id COLLATE "C";
+END $$;
+
+CREATE FUNCTION best_matching_articles(
+    words text[], weights double precision[], least_weight double precision, ceiling integer, most integer, characters integer
+) RETURNS TABLE (article_id text, title text, body text, link text, score double precision)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    tenant text := NULLIF(current_setting('app.current_tenant_id', true), '');
+    of_tenant tsquery := public.lexeme_query('@' || tenant);
+BEGIN
+    RETURN QUERY
+        WITH candidates AS MATERIALIZED (
+            SELECT hit.place, hit.id, array_agg(asked.word) AS lexemes, array_agg(asked.weight) AS weighs, sum(asked.weight) AS shared
+            FROM unnest(words, weights) AS asked(word, weight)
+            CROSS JOIN LATERAL (
+                SELECT d.ctid AS place, d.article_id AS id FROM public.knowledge_articles d
+                WHERE d.search @@ (of_tenant && ('''' || replace(replace(asked.word, '\', '\\'), '''', '''''') || '''')::tsquery)
+                    AND d.tenant_id || '' = tenant
+            ) AS hit
+            GROUP BY hit.place, hit.id ORDER BY sum(asked.weight) DESC, hit.id LIMIT ceiling),
+        best AS MATERIALIZED (
+            SELECT candidates.place, candidates.id,
+                round(((candidates.shared + title.weight) / sqrt(1 + d.search_size / 80::double precision))::numeric, 4) AS points
+            FROM candidates JOIN public.knowledge_articles d ON d.ctid = candidates.place
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(w.weight), 0) AS weight FROM unnest(candidates.lexemes, candidates.weighs) AS w(word, weight)
+                WHERE w.word LIKE '=%' OR w.word = ANY (d.search_title)) title
+            WHERE candidates.shared >= least_weight AND (cardinality(candidates.lexemes) > 1 OR candidates.lexemes[1] LIKE '=%')
+            ORDER BY points DESC, candidates.id COLLATE "C" LIMIT most)
+        SELECT d.article_id, left(d.title, 500), left(d.body, characters), d.link, best.points::double precision
+        FROM best JOIN public.knowledge_articles d ON d.ctid = best.place ORDER BY best.points DESC, best.id COLLATE "C";
+END $$;
+
+REVOKE ALL ON FUNCTION best_similar_tickets, best_matching_articles FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION best_similar_tickets, best_matching_articles TO ticketstream_enrich, ticketstream_console, ticketstream_operator;
+
+SET LOCAL ROLE ticketstream_owner;
+REVOKE CREATE ON SCHEMA public FROM ticketstream_search;
+
+-- Search: how many of the tenant's solved tickets and of its articles have each word.
+CREATE FUNCTION word_counts(its_tenant text, of_tickets text[], of_articles text[], ceiling integer)
+RETURNS TABLE (corpus text, lexeme text, documents bigint) LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    PERFORM for_tenant(its_tenant);
+    IF cardinality(of_tickets) > 0 THEN
+        RETURN QUERY SELECT 'tickets', c.lexeme, c.documents FROM ticket_lexeme_counts(of_tickets, ceiling) c;
+    END IF;
+    IF cardinality(of_articles) > 0 THEN
+        RETURN QUERY SELECT 'articles', c.lexeme, c.documents FROM article_lexeme_counts(of_articles, ceiling) c;
+    END IF;
+END $$;
+
+-- Search.similar_solved
+CREATE FUNCTION similar_solved_tickets(
+    its_tenant text, words text[], weights double precision[], least_weight double precision, its_ticket text, its_end_customer text,
+    for_same_customer double precision, ceiling integer, most integer
+) RETURNS TABLE (ticket_id text, subject text, description text, resolution text, score double precision)
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    PERFORM for_tenant(its_tenant);
+    RETURN QUERY SELECT * FROM best_similar_tickets(words, weights, least_weight, its_ticket, its_end_customer, for_same_customer, ceiling, most);
+END $$;
+
+-- Search.articles
+CREATE FUNCTION articles_about(
+    its_tenant text, words text[], weights double precision[], least_weight double precision, ceiling integer, most integer, characters integer
+) RETURNS TABLE (article_id text, title text, body text, link text, score double precision)
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    PERFORM for_tenant(its_tenant);
+    RETURN QUERY SELECT * FROM best_matching_articles(words, weights, least_weight, ceiling, most, characters);
+END $$;
+
+REVOKE ALL ON FUNCTION word_counts, similar_solved_tickets, articles_about FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION word_counts, similar_solved_tickets, articles_about TO ticketstream_enrich, ticketstream_console, ticketstream_operator;
