@@ -6,10 +6,9 @@ They are kept as lexemes of their own (`=qml-dms01`), since a stemmer knows none
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address
+from functools import lru_cache
 
-from schemas.network_names import addresses, hostnames
+from schemas.network_names import REMEMBERED_LENGTH, REMEMBERED_TEXTS, addresses, hostnames
 
 MAX_TOKENS = 40
 MARK = "="
@@ -20,11 +19,18 @@ _CODE = re.compile(
 _BEHIND_WORD = re.compile(r"\b(?:error|event id|code|fehler)\s*:?\s*#?([0-9]{2,8})\b", re.IGNORECASE)
 
 
-def exact_tokens(text: str, named: Iterable[IPv4Address | IPv6Address] | None = None) -> list[str]:
-    """Lower case with their mark, each once, at most 40, codes first. `named`: the text's addresses, where known already."""
+def exact_tokens(text: str) -> list[str]:
+    """Lower case with their mark, each once, at most 40, codes first."""
+    return list(_remembered(text) if len(text) <= REMEMBERED_LENGTH else _exact_tokens(text))
+
+
+def _exact_tokens(text: str) -> tuple[str, ...]:
     codes = [
         *(match.group() for match in _CODE.finditer(text)),
         *(match.group(1) for match in _BEHIND_WORD.finditer(text)),
     ]
-    found = [*codes, *(str(address) for address in (addresses(text) if named is None else named)), *hostnames(text)]
-    return [MARK + token for token in dict.fromkeys(token.lower() for token in found)][:MAX_TOKENS]
+    found = [*codes, *(str(address) for address in addresses(text)), *hostnames(text)]
+    return tuple(MARK + token for token in list(dict.fromkeys(token.lower() for token in found))[:MAX_TOKENS])
+
+
+_remembered = lru_cache(REMEMBERED_TEXTS)(_exact_tokens)

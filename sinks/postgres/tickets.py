@@ -105,13 +105,14 @@ async def keep(connection: Connection, tenant_id: str, ticket: Ticket, kept: Kep
 
 def _row(tenant_id: str, ticket: Ticket, kept: Kept) -> tuple[str, *tuple[object, ...]]:
     requester = ticket.requester
-    text = f"{ticket.subject}\n{ticket.description}\n{ticket.resolution or ''}"
-    named = addresses(text)
+    text = f"{ticket.subject}\n{ticket.description}"  # as the search reads it, so that both take it apart once
+    if ticket.resolution:
+        text += f"\n{ticket.resolution}"
     return (
         tenant_id, ticket.ticket_id, _clean(ticket.subject), _clean(ticket.description), requester.key if requester else "",
         requester.name if requester else None, ticket.site, ticket.end_customer, ticket.category, ticket.priority, ticket.status,
         _clean(ticket.resolution or ""), ticket.created_at, ticket.updated_at, kept.solved_at, ticket.content_hash,
-        exact_tokens(text, named), list(named), kept.offset, kept.event_id, kept.edited_at, kept.gathering,
+        exact_tokens(text), list(addresses(text)), kept.offset, kept.event_id, kept.edited_at, kept.gathering,
     )  # fmt: skip
 
 

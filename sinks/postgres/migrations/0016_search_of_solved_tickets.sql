@@ -169,5 +169,89 @@ BEGIN
     RETURN QUERY SELECT * FROM best_matching_articles(words, weights, least_weight, ceiling, most, characters);
 END $$;
 
+-- Search.by_addresses: as before, but a device is looked up by its very address, tickets are counted before their texts are read, and
+-- the texts travel no longer than an excerpt needs. One plan for whatever is asked: planning it anew takes longer than answering.
+CREATE OR REPLACE FUNCTION addressed(its_tenant text, addresses inet[], its_end_customer text, most_tickets integer) RETURNS TABLE (
+    item_id text, name text, details text, kind text, link text, bits integer,
+    ticket_id text, subject text, description text, resolution text
+) LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    PERFORM for_tenant(its_tenant);
+    RETURN QUERY SELECT DISTINCT ON (i.item_id) i.item_id, i.name, i.details, i.kind, i.link, masklen(inet_merge(i.lo, i.hi)),
+            NULL::text, NULL::text, NULL::text, NULL::text
+        FROM (
+            SELECT d.* FROM unnest(addresses) AS asked(address) JOIN inventory d
+                ON d.tenant_id = its_tenant AND d.kind = 'device' AND d.lo = asked.address
+            UNION ALL
+            SELECT d.* FROM unnest(addresses) AS asked(address) JOIN inventory d
+                ON d.tenant_id = its_tenant AND d.kind = 'subnet' AND d.lo <= asked.address AND d.hi >= asked.address
+                    AND family(d.lo) = family(asked.address)) i;
+    RETURN QUERY SELECT NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, NULL::integer,
+            best.ticket_id, best.subject, left(best.description, 4000), left(best.resolution, 8000)
+        FROM (
+            SELECT t.ticket_id, t.subject, t.description, t.resolution
+            FROM (
+                SELECT a.ticket_id, count(*) AS shared FROM ticket_addresses a
+                WHERE a.tenant_id = its_tenant AND a.address = ANY(addresses) GROUP BY a.ticket_id) named
+            JOIN tickets t ON t.tenant_id = its_tenant AND t.ticket_id = named.ticket_id
+            WHERE its_end_customer IS NULL OR t.end_customer IS NULL OR lower(t.end_customer) = lower(its_end_customer)
+            ORDER BY named.shared DESC, t.ticket_created_at DESC NULLS LAST, t.ticket_id LIMIT most_tickets) best;
+END $$;
+
+-- Search.requester_history
+CREATE OR REPLACE FUNCTION requester_tickets(its_tenant text, its_requester text, its_ticket text, its_end_customer text, most integer)
+RETURNS TABLE (ticket_id text, subject text, description text, resolution text)
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    PERFORM for_tenant(its_tenant);
+    RETURN QUERY SELECT newest.ticket_id, newest.subject, left(newest.description, 4000), left(newest.resolution, 8000) FROM (
+        SELECT t.ticket_id, t.subject, t.description, t.resolution FROM tickets t
+        WHERE t.tenant_id = its_tenant AND t.requester_key = its_requester AND t.requester_key <> '' AND t.ticket_id <> its_ticket
+            AND (its_end_customer IS NULL OR t.end_customer IS NULL OR lower(t.end_customer) = lower(its_end_customer))
+        ORDER BY t.ticket_created_at DESC NULLS LAST LIMIT most) newest;
+END $$;
+
+-- tickets.keep, and store_ticket: as before, but a ticket that is new has no addresses to be taken away.
+CREATE OR REPLACE FUNCTION keep_ticket(
+    its_tenant text, its_ticket text, its_subject text, its_description text, its_requester_key text, its_requester_name text,
+    its_site text, its_end_customer text, its_category text, its_priority text, its_status text, its_resolution text,
+    its_creation timestamptz, its_change timestamptz, its_solution timestamptz, its_hash text, its_tokens text[], its_addresses inet[],
+    its_offset bigint, its_event uuid, its_edit timestamptz, its_gathering interval
+) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    is_new boolean;
+BEGIN
+    INSERT INTO tickets AS kept (tenant_id, ticket_id, subject, description, requester_key, requester_name, site, end_customer,
+        category, priority, status, resolution, ticket_created_at, ticket_updated_at, solved_at, content_hash, record_offset, event_id,
+        exact_tokens)
+    VALUES (its_tenant, its_ticket, its_subject, its_description, its_requester_key, its_requester_name, its_site, its_end_customer,
+        its_category, its_priority, its_status, its_resolution, its_creation, its_change, its_solution, its_hash, its_offset, its_event,
+        its_tokens)
+    ON CONFLICT (tenant_id, ticket_id) DO UPDATE SET subject = excluded.subject, description = excluded.description,
+        requester_key = excluded.requester_key, requester_name = excluded.requester_name, site = coalesce(excluded.site, kept.site),
+        end_customer = coalesce(excluded.end_customer, kept.end_customer), category = excluded.category, priority = excluded.priority,
+        status = excluded.status, resolution = coalesce(nullif(excluded.resolution, ''), kept.resolution),
+        ticket_created_at = coalesce(excluded.ticket_created_at, kept.ticket_created_at),
+        ticket_updated_at = coalesce(excluded.ticket_updated_at, kept.ticket_updated_at), solved_at = excluded.solved_at,
+        content_hash = excluded.content_hash, record_offset = excluded.record_offset, event_id = excluded.event_id,
+        exact_tokens = excluded.exact_tokens, updated_at = now(),
+        edits_since = CASE WHEN kept.record_offset >= 0 AND kept.content_hash <> excluded.content_hash
+            AND (its_edit >= kept.edits_since + its_gathering OR (its_edit IS NOT NULL AND kept.edits_since IS NULL))
+            THEN least(its_edit, now()) ELSE kept.edits_since END
+    WHERE kept.record_offset <= excluded.record_offset
+        AND (kept.ticket_updated_at > excluded.ticket_updated_at AND kept.ticket_updated_at < now() + interval '1 day') IS NOT TRUE
+    RETURNING xmax = 0 INTO is_new;
+    IF NOT FOUND THEN RETURN false; END IF;
+    IF NOT is_new THEN
+        DELETE FROM ticket_addresses WHERE tenant_id = its_tenant AND ticket_id = its_ticket;
+    END IF;
+    IF cardinality(its_addresses) > 0 THEN
+        INSERT INTO ticket_addresses (tenant_id, address, ticket_id) SELECT its_tenant, unnest(its_addresses), its_ticket
+        ON CONFLICT DO NOTHING;
+    END IF;
+    RETURN true;
+END $$;
+
 REVOKE ALL ON FUNCTION word_counts, similar_solved_tickets, articles_about FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION word_counts, similar_solved_tickets, articles_about TO ticketstream_enrich, ticketstream_console, ticketstream_operator;
