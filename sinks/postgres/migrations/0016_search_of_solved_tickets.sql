@@ -60,7 +60,8 @@ END $$;
 
 -- Of at most `ceiling` candidates that share the most weight the `most` with the best score: the weights of the words that a document
 -- has, doubled in its title, with a mild discount for its length. Less shared than `least_weight`, or one plain word, is accident.
--- An exact token ("=token") has no place in its document, and counts as one of the title.
+-- An exact token ("=token") has no place in its document, and counts as one of the title. Which words matched is a bit each (hence at
+-- most 62 words): candidates may be thousands, and an array for each is what took longest.
 CREATE FUNCTION best_similar_tickets(
     words text[], weights double precision[], least_weight double precision, exclude_ticket text, its_end_customer text,
     for_same_customer double precision, ceiling integer, most integer
@@ -70,17 +71,18 @@ SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     tenant text := NULLIF(current_setting('app.current_tenant_id', true), '');
     of_tenant tsquery := public.lexeme_query('@' || tenant);
+    exact bigint := coalesce((SELECT bit_or(1::bigint << w.place::integer) FROM unnest(words) WITH ORDINALITY AS w(word, place) WHERE w.word LIKE '=%'), 0);
 BEGIN
     RETURN QUERY
         WITH candidates AS MATERIALIZED (
-            SELECT hit.place, hit.id, array_agg(asked.word) AS lexemes, array_agg(asked.weight) AS weighs, sum(asked.weight) AS shared
-            FROM unnest(words, weights) AS asked(word, weight)
+            SELECT hit.place, min(hit.id) AS id, bit_or(1::bigint << asked.place::integer) AS matched, sum(asked.weight) AS shared
+            FROM unnest(words, weights) WITH ORDINALITY AS asked(word, weight, place)
             CROSS JOIN LATERAL (
                 SELECT d.ctid AS place, d.ticket_id AS id FROM public.tickets d
                 WHERE d.search @@ (of_tenant && ('''' || replace(replace(asked.word, '\', '\\'), '''', '''''') || '''')::tsquery)
                     AND d.tenant_id || '' = tenant AND d.ticket_id <> exclude_ticket
             ) AS hit
-            GROUP BY hit.place, hit.id ORDER BY sum(asked.weight) DESC, hit.id LIMIT ceiling),
+            GROUP BY hit.place ORDER BY sum(asked.weight) DESC, min(hit.id) LIMIT ceiling),
         best AS MATERIALIZED (
             SELECT candidates.place, candidates.id, round((
                     (candidates.shared + title.weight)
@@ -88,9 +90,9 @@ BEGIN
                     / sqrt(1 + d.search_size / 80::double precision))::numeric, 4) AS points
             FROM candidates JOIN public.tickets d ON d.ctid = candidates.place
             CROSS JOIN LATERAL (
-                SELECT coalesce(sum(w.weight), 0) AS weight FROM unnest(candidates.lexemes, candidates.weighs) AS w(word, weight)
-                WHERE w.word LIKE '=%' OR w.word = ANY (d.search_title)) title
-            WHERE candidates.shared >= least_weight AND (cardinality(candidates.lexemes) > 1 OR candidates.lexemes[1] LIKE '=%')
+                SELECT coalesce(sum(w.weight), 0) AS weight FROM unnest(words, weights) WITH ORDINALITY AS w(word, weight, place)
+                WHERE candidates.matched & (1::bigint << w.place::integer) <> 0 AND (w.word LIKE '=%' OR w.word = ANY (d.search_title))) title
+            WHERE candidates.shared >= least_weight AND (candidates.matched & (candidates.matched - 1) <> 0 OR candidates.matched & exact <> 0)
                 AND (its_end_customer IS NULL OR d.end_customer IS NULL OR lower(d.end_customer) = lower(its_end_customer))
             ORDER BY points DESC, candidates.id COLLATE "C" LIMIT most)
         SELECT d.ticket_id, left(d.subject, 500), left(d.description, 4000), left(d.resolution, 8000), best.points::double precision
@@ -105,25 +107,26 @@ SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     tenant text := NULLIF(current_setting('app.current_tenant_id', true), '');
     of_tenant tsquery := public.lexeme_query('@' || tenant);
+    exact bigint := coalesce((SELECT bit_or(1::bigint << w.place::integer) FROM unnest(words) WITH ORDINALITY AS w(word, place) WHERE w.word LIKE '=%'), 0);
 BEGIN
     RETURN QUERY
         WITH candidates AS MATERIALIZED (
-            SELECT hit.place, hit.id, array_agg(asked.word) AS lexemes, array_agg(asked.weight) AS weighs, sum(asked.weight) AS shared
-            FROM unnest(words, weights) AS asked(word, weight)
+            SELECT hit.place, min(hit.id) AS id, bit_or(1::bigint << asked.place::integer) AS matched, sum(asked.weight) AS shared
+            FROM unnest(words, weights) WITH ORDINALITY AS asked(word, weight, place)
             CROSS JOIN LATERAL (
                 SELECT d.ctid AS place, d.article_id AS id FROM public.knowledge_articles d
                 WHERE d.search @@ (of_tenant && ('''' || replace(replace(asked.word, '\', '\\'), '''', '''''') || '''')::tsquery)
                     AND d.tenant_id || '' = tenant
             ) AS hit
-            GROUP BY hit.place, hit.id ORDER BY sum(asked.weight) DESC, hit.id LIMIT ceiling),
+            GROUP BY hit.place ORDER BY sum(asked.weight) DESC, min(hit.id) LIMIT ceiling),
         best AS MATERIALIZED (
             SELECT candidates.place, candidates.id,
                 round(((candidates.shared + title.weight) / sqrt(1 + d.search_size / 80::double precision))::numeric, 4) AS points
             FROM candidates JOIN public.knowledge_articles d ON d.ctid = candidates.place
             CROSS JOIN LATERAL (
-                SELECT coalesce(sum(w.weight), 0) AS weight FROM unnest(candidates.lexemes, candidates.weighs) AS w(word, weight)
-                WHERE w.word LIKE '=%' OR w.word = ANY (d.search_title)) title
-            WHERE candidates.shared >= least_weight AND (cardinality(candidates.lexemes) > 1 OR candidates.lexemes[1] LIKE '=%')
+                SELECT coalesce(sum(w.weight), 0) AS weight FROM unnest(words, weights) WITH ORDINALITY AS w(word, weight, place)
+                WHERE candidates.matched & (1::bigint << w.place::integer) <> 0 AND (w.word LIKE '=%' OR w.word = ANY (d.search_title))) title
+            WHERE candidates.shared >= least_weight AND (candidates.matched & (candidates.matched - 1) <> 0 OR candidates.matched & exact <> 0)
             ORDER BY points DESC, candidates.id COLLATE "C" LIMIT most)
         SELECT d.article_id, left(d.title, 500), left(d.body, characters), d.link, best.points::double precision
         FROM best JOIN public.knowledge_articles d ON d.ctid = best.place ORDER BY best.points DESC, best.id COLLATE "C";

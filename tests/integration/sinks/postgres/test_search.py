@@ -232,6 +232,43 @@ async def test_only_solved_tickets_are_similar_and_a_reopened_one_is_none(
     assert await question.similar("scanner loses connection in aisle seven") == ["8"]
 
 
+async def test_a_ticket_that_is_not_solved_costs_the_search_nothing(
+    make_tenant: MakeTenant, operator: Pool, pool_of: PoolOf
+) -> None:
+    tenant_id, enrich = await make_tenant(), await pool_of("enrich")
+    await DataStore(operator, tenant_id, "test").solved_tickets(
+        [solved("8", "scanner silent", "since the early shift")]
+    )
+    event = TicketReceived(
+        "00000000-0000-0000-0000-000000000001",
+        tenant_id,
+        TicketKind.CREATED,
+        Ticket("9", "scanner silent", "again"),
+        AT,
+    )
+    await Tickets(enrich).store(event, Position("tickets.received", 0, 1))
+
+    async with tenant_transaction(operator, tenant_id) as connected:
+        documents = await connected.fetch("SELECT ticket_id, search IS NOT NULL FROM tickets ORDER BY ticket_id")
+        assert [tuple(row) for row in documents] == [("8", True), ("9", False)]
+        index = await connected.fetchval("SELECT pg_get_indexdef('tickets_search'::regclass)")
+    assert "WHERE (search IS NOT NULL)" in index
+
+
+async def test_an_edited_ticket_is_found_by_its_new_address_only(make_tenant: MakeTenant, pool_of: PoolOf) -> None:
+    tenant_id, enrich = await make_tenant(), await pool_of("enrich")
+    for offset, named in enumerate(("10.9.0.1 and 10.9.0.2", "10.9.0.2 and 10.9.0.3"), 1):
+        event = TicketReceived(
+            f"00000000-0000-0000-0000-{offset:012}", tenant_id, TicketKind.UPDATED, Ticket("1", "gone", named), AT
+        )
+        await Tickets(enrich).store(event, Position("tickets.received", 0, offset))
+
+    async def named_in(address: str) -> list[str]:
+        return ids(await Search(enrich).by_addresses(tenant_id, [ip_address(address)], None))
+
+    assert [await named_in(f"10.9.0.{last}") for last in (1, 2, 3)] == [[], ["1"], ["1"]]
+
+
 async def test_no_question_finds_another_tenants_data(corpus: Corpus, make_tenant: MakeTenant, operator: Pool) -> None:
     other = await make_tenant()
     await DataStore(operator, other, "test").solved_tickets([solved("mine", "mailbox full", "accounts cannot send")])
@@ -256,6 +293,12 @@ async def test_the_search_functions_find_nothing_without_a_tenant(corpus: Corpus
         assert await connected.fetch("SELECT * FROM alike_tickets($1, $2, '', 10)", asked, [1.0, 1.0]) == []
         assert await connected.fetch("SELECT * FROM alike_articles($1, $2, 10)", asked, [1.0, 1.0]) == []
         assert await connected.fetch("SELECT * FROM ticket_lexeme_counts($1, 10)", asked) == []
+        best = "SELECT * FROM best_similar_tickets($1, $2, 0, '', NULL, 1, 10, 10)"
+        assert await connected.fetch(best, asked, [1.0, 1.0]) == []
+        assert (
+            await connected.fetch("SELECT * FROM best_matching_articles($1, $2, 0, 10, 10, 10)", asked, [1.0, 1.0])
+            == []
+        )
 
 
 async def test_a_requesters_tickets_come_newest_first(make_tenant: MakeTenant, pool_of: PoolOf) -> None:
