@@ -11,6 +11,7 @@ from schemas.events import EnhancementSynthesized
 PREFIX = "ticketstream:"
 DIGITS = 24
 PATTERN = re.compile(r"ticketstream:(?=[0-9a-f]{24})", re.IGNORECASE)
+_DIGITS = re.compile(r":[0-9a-fA-F]{24}")  # found much sooner than what is looked for in any case
 
 
 def note_key(event: EnhancementSynthesized) -> NoteKey:
@@ -28,4 +29,4 @@ def shown(marker: str) -> str:
 def without_markers(text: str) -> str:
     """For text or HTML: a note that quotes an earlier one must not be taken for it. Notes are looked for by `shown`, so nothing but
     the prefix is taken out of the quotation."""
-    return PATTERN.sub("ticketstream ", text)
+    return PATTERN.sub("ticketstream ", text) if _DIGITS.search(text) else text

@@ -1,19 +1,21 @@
 """The note as HTML. The text comes from a language model that read what strangers wrote, so nothing in it is trusted.
 
-Markdown is read with raw HTML switched off; links that are neither a citation's nor our own, and all pictures, become plain text
-while it is still a token tree; what comes out is cleaned once more against a short list of tags. Source: OWASP, "LLM01 prompt
-injection" (a picture or link can carry ticket content away), CommonMark 0.31.
+No raw HTML reaches the Markdown reader, so every tag that it writes is its own; links that are neither a citation's nor our own,
+and all pictures, become plain text there; what comes out is cleaned once more against a short list of tags. Source: OWASP, "LLM01
+prompt injection" (a picture or link can carry ticket content away), CommonMark 0.31.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from html import escape
+import re
+from collections.abc import Sequence
+from functools import partial
+from html import escape, unescape
+from itertools import accumulate
 from urllib.parse import urlsplit
 
 import nh3
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from pyromark import Markdown, Options
 
 from processors.deliver.marker import shown, without_markers
 from processors.deliver.ports import Ending, FeedbackLinks
@@ -21,7 +23,7 @@ from schemas.events import Citation, EnhancementSynthesized, Writer
 from sinks.servicedesk.types import Note
 
 MAX_TEXT_CHARS = 12_000
-"""Three times what a writer is asked for. Reading Markdown can take time with the square of its length: here at most 0.2 s."""
+"""Three times what a writer is asked for."""
 
 MAX_NOTE_BYTES = 60 * 1024
 MAX_CITATIONS = 20
@@ -33,8 +35,19 @@ _TAGS = (
     | {"h3", "h4", "h5", "h6"}
     | {"table", "thead", "tbody", "tr", "th", "td"}
 )
-_HEADINGS = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6", "h6": "h6"}
-_MARKDOWN = MarkdownIt("commonmark", {"html": False, "linkify": False, "maxNesting": 20}).enable("table")
+_MARKDOWN = Markdown(options=Options.ENABLE_TABLES)
+_HEADING_LEVELS = {"1": "3", "2": "4", "3": "5", "4": "6", "5": "6", "6": "6"}
+
+MAX_DEPTH = 20
+"""How deep lists, quotations and emphasis may stand in each other: browsers and desks were not made for thousands."""
+
+# What might begin an HTML tag; "<https://...>" and "<name@...>" are Markdown's own.
+_MIGHT_BE_HTML = re.compile(r"<(?!(?:https?://[^\s<>]*|[^\s<>@]+@[^\s<>]+)>)")
+_LESS_THAN = "\ufdd0"  # stands for it while Markdown is read: a code point that is never a character
+_PICTURE = re.compile(r'<img src="[^"]*" alt="([^"]*)"[^>]*>')
+_LINK = re.compile(r'<a href="([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
+_HEADING = re.compile("<(/?)h([1-6])>")
+_NESTING = re.compile("<(/?)(?:ul|ol|blockquote|em|strong)[ >]")
 
 
 class NoteRenderer:
@@ -55,28 +68,26 @@ class NoteRenderer:
 
 
 def markdown_to_html(text: str, allowed: frozenset[str]) -> str:
-    """Markdown as HTML without raw HTML, pictures, or links that aren't in `allowed`; headings begin at the third level."""
-    tokens = _MARKDOWN.parse(text)
-    for token in tokens:
-        token.tag = _HEADINGS.get(token.tag, token.tag)
-        if token.children:
-            token.children = list(_harmless(token.children, allowed))
-    return str(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+    """Markdown as HTML without raw HTML, pictures, or links that aren't in `allowed`; headings begin at the third level. What
+    stands deeper in each other than 20 levels is shown as it is written."""
+    plain = text.replace(_LESS_THAN, "\ufffd").replace("\0", "\ufffd")
+    html = _MARKDOWN.html(_MIGHT_BE_HTML.sub(_LESS_THAN, plain)).replace(_LESS_THAN, "&lt;")
+    if _depth(html) > MAX_DEPTH:
+        return f"<pre>{escape(plain, quote=False)}</pre>"
+    html = _PICTURE.sub(r"\1", html)
+    html = _LINK.sub(partial(_harmless, allowed=allowed), html)
+    return _HEADING.sub(lambda found: f"<{found[1]}h{_HEADING_LEVELS[found[2]]}>", html)
 
 
-def _harmless(tokens: Sequence[Token], allowed: frozenset[str]) -> Iterator[Token]:
-    """The inline tokens with pictures as their alternative text and strange links as theirs."""
-    kept: list[bool] = []
-    for token in tokens:
-        if token.type == "image":
-            yield Token("text", "", 0, content=token.content)
-        elif token.type == "link_open":
-            kept.append(str(token.attrs.get("href", "")) in allowed)
-            token.attrs.pop("title", None)
-            if kept[-1]:
-                yield token
-        elif token.type != "link_close" or (kept and kept.pop()):
-            yield token
+def _depth(html: str) -> int:
+    """How many lists, quotations and emphases stand in each other at most."""
+    return max(accumulate(-1 if slash else 1 for slash in _NESTING.findall(html)), default=0)
+
+
+def _harmless(link: re.Match[str], allowed: frozenset[str]) -> str:
+    """A link without its title if it is allowed, else its words. No link stands in another."""
+    href, words = link.groups()
+    return f'<a href="{href}">{words}</a>' if unescape(href) in allowed else words
 
 
 def _page(event: EnhancementSynthesized, body: str, feedback: str, marker: str, earlier: Ending | None) -> str:

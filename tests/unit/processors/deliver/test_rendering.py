@@ -182,6 +182,55 @@ def test_a_picture_leaves_its_description_and_a_strange_link_its_words() -> None
     assert "diagram and the words" in note.text
 
 
+def test_a_picture_that_is_a_link_leaves_its_description() -> None:
+    html = markdown_to_html('[![a "picture"](https://evil.example/i.png)](https://evil.example)', ALLOWED)
+    assert (Elements(html).text.strip(), Elements(html).tags) == ('a "picture"', ["p"])
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "<b>words</b>",
+        "<!-- words",
+        "<script>words",
+        "<pre>words",
+        "<?php words",
+        "</p><div>words</div>",
+        "a <b c='d'>words</b>",
+        "`<b>` words",
+    ],
+)
+def test_raw_html_is_shown_as_it_is_written_and_what_follows_it_is_still_read(raw: str) -> None:
+    note = Elements(markdown_to_html(f"{raw}\n\n**after** < 3", ALLOWED))
+    assert note.text.split() == [*raw.replace("`", "").split(), "after", "<", "3"]
+    assert set(note.tags) <= {"p", "strong", "code"}
+    assert note.tags.count("strong") == 1
+
+
+def test_an_address_in_angle_brackets_is_shown_without_them() -> None:
+    note = Elements(
+        markdown_to_html("Ask <ann@msp.example> or <https://a.example> or <https://evil.example>.", ALLOWED)
+    )
+    assert note.text.strip() == "Ask ann@msp.example or https://a.example or https://evil.example."
+    assert note.links == ["https://a.example"]
+
+
+@pytest.mark.parametrize("letter", ["\ufdd0", "\0"])
+def test_what_is_no_character_cannot_stand_for_an_angle_bracket(letter: str) -> None:
+    assert of(f"{letter}b>x").text.count("\ufffdb>x") == 1
+
+
+@pytest.mark.parametrize("text", ["> " * 21 + "x", "- " * 21 + "x", "*a **a " * 30 + "a** a*" * 30])
+def test_what_stands_too_deep_in_each_other_is_shown_as_it_is_written(text: str) -> None:
+    note = Elements(markdown_to_html(text, ALLOWED))
+    assert (note.text, note.tags) == (text, ["pre"])
+
+
+def test_lists_may_stand_in_each_other() -> None:
+    note = Elements(markdown_to_html("".join("  " * depth + f"- {depth}\n" for depth in range(20)), ALLOWED))
+    assert note.tags.count("ul") == 20
+
+
 @pytest.mark.parametrize(
     "quoted",
     [
