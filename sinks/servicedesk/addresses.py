@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 MAX_URL_CHARS = 2000
+MOST_REMEMBERED = 1000
 # Public by their numbers, yet internal to a cloud: Azure's wire server.
 _INTERNAL_THOUGH_GLOBAL = frozenset({ip_address("168.63.129.16")})
 _NAT64 = ip_network("64:ff9b::/96")
@@ -35,8 +37,10 @@ class AddressPolicy:
 
     local: bool = False
 
+    @lru_cache(maxsize=MOST_REMEMBERED)  # noqa: B019 — a policy is a value, there are two
     def check_url(self, url: str) -> str:
-        """The base URL without a trailing slash or `/api/v3`. Raises BadDeskUrl. Names are checked when they are resolved."""
+        """The base URL without a trailing slash or `/api/v3`. Raises BadDeskUrl. Names are checked when they are resolved. The last
+        1,000 that passed are remembered, since a desk's is asked for with each call."""
         try:
             parts = urlsplit(url.strip())
             host, _ = parts.hostname, parts.port

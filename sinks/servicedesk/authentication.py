@@ -7,6 +7,7 @@ a refresh token gives at most 10 of them in 10 minutes).
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
@@ -29,6 +30,7 @@ TOKENS_PER_WINDOW, WINDOW = 8, 600.0
 EARLY = 60.0
 """An access token is renewed so many seconds before its end."""
 MAX_CREDENTIAL_CHARS = 4096
+_PRINTABLE = re.compile("[!-~]+")
 _BAD_CREDENTIAL = frozenset({"invalid_code", "invalid_client", "invalid_client_secret", "invalid_grant"})
 _CLOUD_FIELDS = ("client_id", "client_secret", "refresh_token", "accounts_url")
 
@@ -135,9 +137,7 @@ class Authentication:
             "client_secret": credential.client_secret,
             "refresh_token": credential.refresh_token,
         }
-        call = HttpCall(
-            "POST", f"{credential.accounts_url.rstrip('/')}/oauth/v2/token", {"Accept": "application/json"}, form=form
-        )
+        call = HttpCall("POST", credential.accounts_url, "/oauth/v2/token", {"Accept": "application/json"}, form=form)
         answer = await self._transport.exchange(call)
         if not isinstance(answer, Answered):
             return Refused(Reason.DESK_UNAVAILABLE, f"access token: {answer.detail}")
@@ -183,7 +183,7 @@ def _onprem_key(text: str) -> str:
 
 
 def _is_header_safe(text: str) -> bool:
-    return 0 < len(text) <= MAX_CREDENTIAL_CHARS and all(33 <= ord(character) <= 126 for character in text)
+    return len(text) <= MAX_CREDENTIAL_CHARS and _PRINTABLE.fullmatch(text) is not None
 
 
 def _fields(body: bytes) -> Mapping[str, Any]:

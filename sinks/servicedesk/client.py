@@ -10,7 +10,6 @@ import orjson
 
 from infra.runtime.clock import Clock, SystemClock
 from schemas.reasons import Reason
-from sinks.servicedesk.addresses import BadDeskUrl
 from sinks.servicedesk.answers import Success, read_answer
 from sinks.servicedesk.authentication import Authentication
 from sinks.servicedesk.transport import Answered, HttpCall, Transport
@@ -76,13 +75,10 @@ class DeskClient:
     ) -> Success | Refused | Unknown:
         data = {} if operation.data is None else {"input_data": orjson.dumps(operation.data).decode()}
         writes = operation.method != "GET"
-        try:
-            base = self._transport.policy.check_url(account.base_url)
-        except BadDeskUrl as error:
-            return Refused(Reason.DESK_UNAVAILABLE, f"servicedesk_base_url: {error}")
         call = HttpCall(
             operation.method,
-            f"{base}/api/v3{operation.path}",
+            account.base_url,
+            f"/api/v3{operation.path}",
             {"Accept": ACCEPT, **headers},
             query={} if writes else data,
             form=data if writes else None,

@@ -51,7 +51,7 @@ async def transport() -> AsyncIterator[Transport]:
 
 
 def post(url: str) -> HttpCall:
-    return HttpCall("POST", url, {}, form={"input_data": "{}"})
+    return HttpCall("POST", url, "/x", {}, form={"input_data": "{}"})
 
 
 async def test_a_redirect_is_not_followed(server: OneHandler, transport: Transport) -> None:
@@ -59,10 +59,27 @@ async def test_a_redirect_is_not_followed(server: OneHandler, transport: Transpo
         raise web.HTTPFound(f"{server.url}/elsewhere")
 
     server.handler = elsewhere
-    answer = await transport.exchange(post(f"{server.url}/x"))
+    answer = await transport.exchange(post(server.url))
     assert isinstance(answer, Answered)
     assert answer.status == 302
     assert len(server.seen) == 1
+
+
+async def test_what_is_sent_arrives_as_it_is(server: OneHandler, transport: Transport) -> None:
+    received: list[tuple[str, dict[str, str]]] = []
+
+    async def keep(request: web.Request) -> web.StreamResponse:
+        fields = request.query if request.method == "GET" else await request.post()
+        received.append((request.path, {name: str(value) for name, value in fields.items()}))
+        return web.Response(text="{}")
+
+    server.handler = keep
+    fields = {"input_data": "".join(map(chr, range(128))) + "%41 +&= ;äß€😀<a href='x?y=1&z=2#w'>" * 500, "b": ""}
+    await transport.exchange(HttpCall("POST", server.url, "/app/x", {}, form=fields))
+    short = {name: value[:300] for name, value in fields.items()}
+    await transport.exchange(HttpCall("GET", server.url, "/app/x", {}, query=short))
+    assert received == [("/app/x", fields), ("/app/x", short)]
+    assert server.seen[0].content_type == "application/x-www-form-urlencoded"
 
 
 async def test_an_answer_without_end_is_cut_off(server: OneHandler, transport: Transport) -> None:
@@ -87,7 +104,7 @@ async def test_a_small_answer_that_unpacks_to_a_large_one_is_cut_off_too(
 
     server.handler = bomb
     async with Transport(AddressPolicy(local=True), times=Times(connect=5, total=20)) as patient:
-        assert isinstance(await patient.exchange(HttpCall("GET", server.url, {})), Unknown)
+        assert isinstance(await patient.exchange(HttpCall("GET", server.url, "/", {})), Unknown)
 
 
 async def test_a_drip_of_bytes_ends_in_time(server: OneHandler, transport: Transport) -> None:

@@ -22,6 +22,14 @@ def test_a_public_https_url_is_taken_without_its_ending(given: str, base: str) -
     assert STRICT.check_url(given) == base
 
 
+def test_what_one_policy_lets_pass_another_refuses_all_the_same() -> None:
+    inside = "http://127.0.0.1:8080"
+    for _ in range(2):
+        assert LOCAL.check_url(inside) == inside
+        with pytest.raises(BadDeskUrl):
+            STRICT.check_url(inside)
+
+
 @pytest.mark.parametrize(
     "url",
     [
