@@ -1,7 +1,7 @@
 """What deliver means to write, may be writing and has written: the rows that make a note once only, as far as rows can.
 
 `pending` → the desk surely has nothing; `sent` → it may have the note, so the marker is looked for first; `done` → it is there.
-Each step is one call of a function in the database (migration 0015), which says there what it does to the rows.
+Each step is one call of a function in the database (migrations 0015 and 0017), which says there what it does to the rows.
 """
 
 from __future__ import annotations
