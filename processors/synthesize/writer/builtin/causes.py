@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from processors.synthesize.writer.builtin.leads import halves, is_thin, named, strong_articles, strong_case
 from processors.synthesize.writer.builtin.material import Citer, Material
-from processors.synthesize.writer.builtin.relevance import terms
+from processors.synthesize.writer.builtin.relevance import terms, terms_of_record
 from processors.synthesize.writer.builtin.wording import ended, from_records, from_ticket, opened, sentences, shortened
 from schemas.events import Ticket
 
@@ -47,7 +47,7 @@ def _most_fitting(text: str, ticket: Ticket) -> str:
     wanted = terms(f"{ticket.subject} {ticket.description[:4000]}")
     chosen: set[str] = set()
     words = 0
-    for part in sorted(parts, key=lambda part: -len(wanted & terms(part))):
+    for part in sorted(parts, key=lambda part: -len(wanted & terms_of_record(part))):
         if chosen and words + len(part.split()) > CAUSE_WORDS:
             continue
         chosen.add(part)

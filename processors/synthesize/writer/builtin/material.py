@@ -75,7 +75,7 @@ class Material:
         yardstick = Yardstick(task.ticket, task.evidence)
         tickets = _fitting(yardstick.ranked(_once(by_kind[TICKET_KINDS])))
         for found in tickets[:LEARNT_FROM]:
-            yardstick.learn(f"{found.evidence.item.title} {found.evidence.item.excerpt}", min(LEARNT_SHARE, found.fit))
+            yardstick.learn(found.evidence.item, min(LEARNT_SHARE, found.fit))
         articles = _fitting(yardstick.ranked(by_kind[("article",)]))
         return cls(
             tuple(ArticleFound(found, article.parsed(_excerpt(found))) for found in articles),

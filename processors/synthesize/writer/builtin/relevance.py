@@ -11,15 +11,22 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from math import log
 
 from processors.synthesize.writer.builtin.stopwords import STOPWORDS
 from processors.synthesize.writer.writer import Evidence
-from schemas.events import Ticket
+from schemas.events import ContextItem, Ticket
 
 _TOKEN = re.compile(r"[^\W_]+(?:[._:/-][^\W_]+)*")
+_JOINT = re.compile(r"[._:/-]")
 _ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "er", "en", "es", "ed", "s")
+_NONE: frozenset[str] = frozenset()
 CODE_WEIGHT = 3.0
+MOST_WORDS = 8192
+LONGEST_REMEMBERED = 64
+MOST_TEXTS = 1024
+"""Remembered of words of at most so many characters, and of records: less than 10 MiB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,39 +66,45 @@ class Ranked:
         return "article" if self.evidence.item.kind == "article" else "ticket"
 
 
-@lru_cache(maxsize=1024)
 def terms(text: str) -> frozenset[str]:
     """Stems of the words that say something, and codes (with a digit) as they are; parts of compound tokens count too."""
-    found: set[str] = set()
-    for token in _TOKEN.findall(text.lower()):
-        parts = [token] if token.isalnum() else [token, *re.split(r"[._:/-]", token)]
-        found.update(_stem(part) for part in parts if _says_something(part))
-    return frozenset(found)
+    return _NONE.union(*map(_terms_of, set(_TOKEN.findall(text.lower()))))
+
+
+@lru_cache(maxsize=MOST_TEXTS)
+def terms_of_record(text: str) -> frozenset[str]:
+    """As `terms`, for what comes with one ticket after another: titles, excerpts and steps, of at most 2 KiB."""
+    return terms(text)
 
 
 def is_code(term: str) -> bool:
     """An error code, event id, address or host name rather than a word."""
-    return any(char.isdigit() for char in term) and len(term) >= 3
+    return not term.isalpha() and len(term) >= 3 and any(map(str.isdigit, term))
 
 
 class Yardstick:
     """What a ticket asks for, each term with its weight: rare among all the evidence, a code, or in the subject counts more."""
 
     def __init__(self, ticket: Ticket, evidence: Sequence[Evidence]) -> None:
-        self._texts = {one.number: terms(f"{one.item.title} {one.item.excerpt}") for one in evidence}
-        self._frequency = Counter(term for text in self._texts.values() for term in text)
+        self._texts = {one.number: terms_of_record(_text(one.item)) for one in evidence}
+        self._frequency: dict[str, int] = Counter(chain.from_iterable(self._texts.values()))
+        self._rarity = [log(1 + (len(self._texts) + 1) / (have + 0.5)) for have in range(len(self._texts) + 1)]
         subject = terms(ticket.subject)
         self._weights = {
             term: self._weight(term) * (1.5 if term in subject else 1.0)
             for term in subject | terms(ticket.description[:4000])
         }
-        self._known = sum(weight for term, weight in self._weights.items() if self._frequency[term]) or 1.0
+        self._codes = {term for term in self._weights if is_code(term)}
+        self._known = sum(weight for term, weight in self._weights.items() if term in self._frequency) or 1.0
 
-    def learn(self, text: str, share: float) -> None:
+    def learn(self, item: ContextItem, share: float) -> None:
         """Terms of a solved ticket that is much alike: what solved it tells which article is about the same."""
-        for term in terms(text) - self._weights.keys():
+        for term in terms_of_record(_text(item)) - self._weights.keys():
             self._weights[term] = self._weight(term) * share
-            self._known += self._weights[term] if self._frequency[term] > 1 else 0.0
+            if self._frequency.get(term, 0) > 1:
+                self._known += self._weights[term]
+            if is_code(term):
+                self._codes.add(term)
 
     def ranked(self, evidence: Sequence[Evidence]) -> list[Ranked]:
         """The best fit first."""
@@ -99,21 +112,38 @@ class Yardstick:
         return sorted(found, key=lambda one: -one.fit)
 
     def _measured(self, evidence: Evidence, place: int) -> Ranked:
+        weigh = self._weights.__getitem__
         shared = self._weights.keys() & self._texts[evidence.number]
-        titled = self._weights.keys() & terms(evidence.item.title)
-        covered = sum(self._weights[term] for term in shared) + 0.5 * sum(self._weights[term] for term in titled)
-        strength = sum(CODE_WEIGHT if is_code(term) else 1.0 for term in shared)
+        titled = self._weights.keys() & terms_of_record(evidence.item.title)
+        covered = sum(map(weigh, shared)) + 0.5 * sum(map(weigh, titled))
+        strength = len(shared) + (CODE_WEIGHT - 1.0) * len(shared & self._codes)
         return Ranked(evidence, covered / self._known * (1 + 0.3 / (1 + place)), round(strength))
 
     def _weight(self, term: str) -> float:
-        rarity = log(1 + (len(self._texts) + 1) / (self._frequency[term] + 0.5))
-        return rarity * (CODE_WEIGHT if is_code(term) else 1.0)
+        rarity = self._rarity[self._frequency.get(term, 0)]
+        return rarity * CODE_WEIGHT if is_code(term) else rarity
 
 
-def similar(first: str, second: str) -> float:
-    """How alike two texts are, 0 to 1 (Jaccard over terms)."""
-    a, b = terms(first), terms(second)
-    return len(a & b) / len(a | b) if a | b else 0.0
+def _text(item: ContextItem) -> str:
+    return f"{item.title} {item.excerpt}"
+
+
+def similar(a: frozenset[str], b: frozenset[str]) -> float:
+    """How alike two texts' terms are, 0 to 1 (Jaccard)."""
+    shared = len(a & b)
+    return shared / (len(a) + len(b) - shared) if a or b else 0.0
+
+
+def _terms_of(token: str) -> frozenset[str]:
+    return _remembered_terms_of(token) if len(token) <= LONGEST_REMEMBERED else _found_terms_of(token)
+
+
+def _found_terms_of(token: str) -> frozenset[str]:
+    parts = [token] if token.isalnum() else [token, *_JOINT.split(token)]
+    return frozenset(_stem(part) for part in parts if _says_something(part))
+
+
+_remembered_terms_of = lru_cache(maxsize=MOST_WORDS)(_found_terms_of)
 
 
 def _says_something(token: str) -> bool:
@@ -123,7 +153,7 @@ def _says_something(token: str) -> bool:
 
 
 def _stem(word: str) -> str:
-    if any(char.isdigit() for char in word):
+    if not word.isalpha() and any(map(str.isdigit, word)):
         return word
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 4:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from processors.synthesize.writer.builtin.leads import halves, is_thin, named, solution, strong_articles, strong_case
 from processors.synthesize.writer.builtin.material import ArticleFound, Citer, Material
-from processors.synthesize.writer.builtin.relevance import similar, terms
+from processors.synthesize.writer.builtin.relevance import similar, terms, terms_of_record
 from processors.synthesize.writer.builtin.triage import FIRST_CHECKS, GENERAL_CHECKS
 from processors.synthesize.writer.builtin.wording import ended, from_records, from_ticket, shortened
 from schemas.events import Ticket
@@ -22,11 +22,14 @@ class _List:
     """Numbered steps; one that says the same as an earlier one isn't added."""
 
     texts: list[str] = field(default_factory=list)
+    _terms: list[frozenset[str]] = field(default_factory=list)
 
     def add(self, text: str, citation: str = "") -> None:
         plain = text.strip()
-        if plain and all(similar(plain, earlier) < ALIKE for earlier in self.texts):
+        said = terms_of_record(plain)
+        if plain and all(similar(said, earlier) < ALIKE for earlier in self._terms):
             self.texts.append(f"{ended(plain)} {citation}".strip())
+            self._terms.append(said | terms(citation))
 
     def __str__(self) -> str:
         return "\n".join(f"{number}. {text}" for number, text in enumerate(self.texts, 1))
@@ -80,9 +83,9 @@ def _steps_of_second(result: _List, articles: list[ArticleFound], ticket: Ticket
     """Of a second article only those steps that speak of this ticket."""
     wanted = terms(f"{ticket.subject} {ticket.description[:4000]}")
     for found in articles[1:]:
-        fitting = sorted(found.article.steps, key=lambda step: -len(wanted & terms(step)))[:MAX_OTHER_STEPS]
+        fitting = sorted(found.article.steps, key=lambda step: -len(wanted & terms_of_record(step)))[:MAX_OTHER_STEPS]
         for step in found.article.steps:
-            if step in fitting and len(wanted & terms(step)) >= 2:
+            if step in fitting and len(wanted & terms_of_record(step)) >= 2:
                 lead = f"If it looks rather like {from_ticket(found.evidence.item.id)}: "
                 result.add(lead + from_records(step), citer.cite(found.evidence))
 

@@ -100,6 +100,13 @@ _PROBABLE = (
     ),
 )
 """Only where the value looks like a password. Beside each pattern: what a text must have in it, in lower case, all of one row."""
+_PARTS = tuple(dict.fromkeys(part for _, hints in (*_CERTAIN, *_PROBABLE) for hint in hints for part in hint))
+_ASKED = tuple(
+    (pattern, frozenset(hint[0] for hint in hints if len(hint) == 1), tuple({*hint} for hint in hints if len(hint) > 1), certain)
+    for patterns, certain in ((_CERTAIN, True), (_PROBABLE, False))
+    for pattern, hints in patterns
+)
+"""Each pattern with the hints of one part, those of several, and whether it is a certain one."""
 _CODE_OR_LINK = re.compile(
     r"(?:KB|INC|REQ|SR|CHG)[-_]?\d+|0x[0-9a-f]+|\d+[a-z]{1,2}|(?:https?|ftps?)://.*|[a-z:_-]{1,30}=[\"'].*|\\\\.*",
     re.IGNORECASE | re.DOTALL,
@@ -118,14 +125,14 @@ def names_a_password(text: str) -> bool:
 
 def formed_passwords(text: str) -> Iterator[Span]:
     low = folded(text)
-    for patterns, certain in ((_CERTAIN, True), (_PROBABLE, False)):
-        for pattern, hints in patterns:
-            if not any(all(part in low for part in hint) for hint in hints):
-                continue
-            for match in pattern.finditer(text):
-                value = match["value"]
-                if not value.startswith((*REMOVED, "-")) and (certain or looks_secret(bare(value))):
-                    yield Span(match.start("value"), match.start("value") + kept(value), Kind.PASSWORD)
+    present = {part for part in _PARTS if part in low}
+    for pattern, alone, together, certain in _ASKED if present else ():
+        if present.isdisjoint(alone) and not any(hint <= present for hint in together):
+            continue
+        for match in pattern.finditer(text):
+            value = match["value"]
+            if not value.startswith((*REMOVED, "-")) and (certain or looks_secret(bare(value))):
+                yield Span(match.start("value"), match.start("value") + kept(value), Kind.PASSWORD)
 
 
 def looks_secret(value: str) -> bool:
