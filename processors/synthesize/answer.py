@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from dataclasses import fields as fields_of
 from datetime import datetime
 from typing import Any
 
 from processors.synthesize.writer.writer import Written
 from schemas.events import Citation, EnhancementSynthesized, TicketEnriched, Usage, Writer
 
+_FIELDS, _CITATION = tuple(one.name for one in fields_of(Written)), tuple(one.name for one in fields_of(Citation))
 TIMES = ("synthesized_at", "received_at", "enriched_at")
 
 
@@ -29,7 +31,10 @@ class Answer:
 
     def to_json(self) -> str:
         times = {name: at.isoformat() for name in TIMES if (at := getattr(self, name)) is not None}
-        return json.dumps({**asdict(self.written), **times})
+        written = {name: getattr(self.written, name) for name in _FIELDS}
+        written["citations"] = [{name: getattr(one, name) for name in _CITATION} for one in self.written.citations]
+        written["usage"] = asdict(self.written.usage)
+        return json.dumps({**written, **times})
 
     @classmethod
     def from_json(cls, stored: str) -> Answer:

@@ -16,13 +16,15 @@ LEASE = timedelta(seconds=15)
 
 
 class FakeAnswerStore:
-    """Answers and leases in dictionaries; leases run out by the given clock. `newest` by tenant and ticket."""
+    """Answers and leases in dictionaries; leases run out by the given clock. `newest` by tenant and ticket. `written` is what was
+    noted down with an answer."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.answers: dict[tuple[str, str], str] = {}
         self.leases: dict[tuple[str, str], tuple[str, datetime]] = {}
         self.newest: dict[tuple[str, str], str] = {}
+        self.written: list[EnhancementSynthesized] = []
 
     async def take(self, tenant_id: str, input_id: str, owner: str, ticket_id: str) -> Taken:
         key = (tenant_id, input_id)
@@ -41,7 +43,11 @@ class FakeAnswerStore:
         self.leases[key] = (owner, self._clock.now() + LEASE)
         return True
 
-    async def store(self, tenant_id: str, input_id: str, owner: str, answer: str) -> str:
+    async def store(
+        self, tenant_id: str, input_id: str, owner: str, answer: str, written: EnhancementSynthesized | None = None
+    ) -> str:
+        if written and (tenant_id, input_id) not in self.answers:
+            self.written.append(written)
         kept = self.answers.setdefault((tenant_id, input_id), answer)
         await self.release(tenant_id, input_id, owner)
         return kept

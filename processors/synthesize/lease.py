@@ -51,12 +51,12 @@ async def _renew(answers: AnswerStore, event: TicketEnriched, owner: str, every:
 async def store_persistently(
     answers: AnswerStore, event: TicketEnriched, owner: str, answer: Answer, *, patience: float = STORE_SECONDS
 ) -> Answer:
-    """Store the answer and return the one that is kept. While PostgreSQL is away it is tried again for 5 minutes, since giving up
-    means to pay for the same call twice; then the store's error is raised."""
-    delay = FIRST_RETRY_SECONDS
+    """Store the answer, with it what wrote it, and return the one that is kept: `answer` itself if it is. While PostgreSQL is away
+    it is tried again for 5 minutes, since giving up means to pay for the same call twice; then the store's error is raised."""
+    delay, text, following = FIRST_RETRY_SECONDS, answer.to_json(), answer.following(event)
     while True:
         try:
-            kept_answer = await answers.store(event.tenant_id, event.event_id, owner, answer.to_json())
+            stored = await answers.store(event.tenant_id, event.event_id, owner, text, following)
         except UNAVAILABLE as error:
             patience -= delay
             if patience < 0:
@@ -65,4 +65,4 @@ async def store_persistently(
             await asyncio.sleep(delay)
             delay = min(delay * 2, LONGEST_RETRY_SECONDS)
         else:
-            return Answer.from_json(kept_answer)
+            return answer if stored == text else Answer.from_json(stored)

@@ -22,9 +22,12 @@ class AnswerStore(Protocol):
     async def renew(self, tenant_id: str, input_id: str, owner: str) -> bool:
         """Whether the lease was still this owner's; if so it lasts another 15 s."""
 
-    async def store(self, tenant_id: str, input_id: str, owner: str, answer: str) -> str:
+    async def store(
+        self, tenant_id: str, input_id: str, owner: str, answer: str, written: EnhancementSynthesized | None = None
+    ) -> str:
         """Keep the answer and end the lease. Returns the answer that is kept: the first one stored wins, whoever holds the
-        lease, so that two owners after a lost lease still send the same."""
+        lease, so that two owners after a lost lease still send the same. With `written` and in the same transaction,
+        `Enhancements.synthesized` of it, if it is this answer that is kept."""
 
     async def release(self, tenant_id: str, input_id: str, owner: str) -> None:
         """End this owner's lease without an answer. Nothing happens if it isn't this owner's."""

@@ -50,8 +50,9 @@ async def process(event: TicketEnriched, *, stores: Stores, tenants: Tenants, au
             written = await author.write(task, tenant_id=event.tenant_id)
             if isinstance(written, Hold):
                 return written
-            answer = await store_persistently(stores.answers, event, owner, Answer.to(event, written, clock.now()))
-        return _emit(answer, event, stores)
+            ours = Answer.to(event, written, clock.now())
+            answer = await store_persistently(stores.answers, event, owner, ours)
+        return Emit(answer.following(event)) if answer is ours else _emit(answer, event, stores)
     finally:
         if answer is None:
             with suppress(Exception):  # the lease runs out by itself; what really happened must not be hidden
@@ -85,6 +86,7 @@ def _seconds_left(event: TicketEnriched, timeout: int) -> float:
 
 
 def _emit(answer: Answer, event: TicketEnriched, stores: Stores) -> Emit:
+    """What was stored before may have been stored without what wrote it, or its ticket's row may be another event's by now."""
     synthesized = answer.following(event)
 
     async def note_down() -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import tenant_call
+from schemas.events import EnhancementSynthesized
+from sinks.postgres.enhancements import written_by
 
 LEASE_SECONDS = 15
 
@@ -35,6 +37,7 @@ Taken = Stored | Ours | Busy
 _TAKE = f"SELECT * FROM take_answer($1, $2, $3, $4, interval '{LEASE_SECONDS} seconds')"  # noqa: S608 — a constant of ours
 _RENEW = f"SELECT renew_answer_lease($1, $2, $3, interval '{LEASE_SECONDS} seconds')"
 _STORE = "SELECT store_answer($1, $2, $3, $4)"
+_STORE_WRITTEN = "SELECT store_written_answer($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
 _RELEASE = "SELECT release_answer_lease($1, $2, $3)"
 
 
@@ -59,10 +62,18 @@ class Answers:
         rows = await tenant_call(self._pool, _RENEW, tenant_id, input_id, owner)
         return bool(rows[0][0])
 
-    async def store(self, tenant_id: str, input_id: str, owner: str, answer: str) -> str:
+    async def store(
+        self, tenant_id: str, input_id: str, owner: str, answer: str, written: EnhancementSynthesized | None = None
+    ) -> str:
         """Keep the answer and end the lease. Returns the answer that is kept: the first one stored wins, so that two owners
-        after a lost lease still send the same."""
-        rows = await tenant_call(self._pool, _STORE, tenant_id, input_id, owner, answer)
+        after a lost lease still send the same. With `written` and in the same transaction, `Enhancements.synthesized` of it, if
+        it is this answer that is kept."""
+        given = (tenant_id, input_id, owner, answer)
+        if written is None:
+            rows = await tenant_call(self._pool, _STORE, *given)
+        else:
+            by = written_by(written)
+            rows = await tenant_call(self._pool, _STORE_WRITTEN, *given, written.ticket_id, written.content_hash, *by)
         earlier: str | None = rows[0][0]
         return answer if earlier is None else earlier
 

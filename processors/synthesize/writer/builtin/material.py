@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from processors.synthesize.writer.builtin import article, earlier_ticket
 from processors.synthesize.writer.builtin.article import Article
 from processors.synthesize.writer.builtin.earlier_ticket import EarlierTicket
-from processors.synthesize.writer.builtin.relevance import Ranked, Yardstick
+from processors.synthesize.writer.builtin.relevance import Ranked, Yardstick, text_of
 from processors.synthesize.writer.masking import secrets_removed
 from processors.synthesize.writer.writer import Evidence, WritingTask
 from schemas.events import Citation
@@ -75,7 +75,7 @@ class Material:
         yardstick = Yardstick(task.ticket, task.evidence)
         tickets = _fitting(yardstick.ranked(_once(by_kind[TICKET_KINDS])))
         for found in tickets[:LEARNT_FROM]:
-            yardstick.learn(found.evidence.item, min(LEARNT_SHARE, found.fit))
+            yardstick.learn(text_of(found.evidence.item), min(LEARNT_SHARE, found.fit))
         articles = _fitting(yardstick.ranked(by_kind[("article",)]))
         return cls(
             tuple(ArticleFound(found, article.parsed(_excerpt(found))) for found in articles),

@@ -86,7 +86,7 @@ class Yardstick:
     """What a ticket asks for, each term with its weight: rare among all the evidence, a code, or in the subject counts more."""
 
     def __init__(self, ticket: Ticket, evidence: Sequence[Evidence]) -> None:
-        self._texts = {one.number: terms_of_record(_text(one.item)) for one in evidence}
+        self._texts = {one.number: terms_of_record(text_of(one.item)) for one in evidence}
         self._frequency: dict[str, int] = Counter(chain.from_iterable(self._texts.values()))
         self._rarity = [log(1 + (len(self._texts) + 1) / (have + 0.5)) for have in range(len(self._texts) + 1)]
         subject = terms(ticket.subject)
@@ -97,9 +97,9 @@ class Yardstick:
         self._codes = {term for term in self._weights if is_code(term)}
         self._known = sum(weight for term, weight in self._weights.items() if term in self._frequency) or 1.0
 
-    def learn(self, item: ContextItem, share: float) -> None:
+    def learn(self, text: str, share: float) -> None:
         """Terms of a solved ticket that is much alike: what solved it tells which article is about the same."""
-        for term in terms_of_record(_text(item)) - self._weights.keys():
+        for term in terms_of_record(text) - self._weights.keys():
             self._weights[term] = self._weight(term) * share
             if self._frequency.get(term, 0) > 1:
                 self._known += self._weights[term]
@@ -124,7 +124,7 @@ class Yardstick:
         return rarity * CODE_WEIGHT if is_code(term) else rarity
 
 
-def _text(item: ContextItem) -> str:
+def text_of(item: ContextItem) -> str:
     return f"{item.title} {item.excerpt}"
 
 

@@ -9,7 +9,11 @@ from processors.synthesize.writer.masking import secrets_removed
 
 _OPENS = r"(?=[A-ZÄÖÜ0-9\"“„(`*])"
 _SENTENCE_END = re.compile(  # what it begins with comes first, so that the search skips quickly to where it may begin
-    r"[\"”')\s](?:(?<=[.!?…][\"”')])[\"”')]*\s+" + _OPENS + r"|(?<=[.!?…]\s)\s*" + _OPENS + r"|(?<=\n)\s*|(?<=\s)\s*\n\s*)"
+    r"[\"”')\s](?:(?<=[.!?…][\"”')])[\"”')]*\s+"
+    + _OPENS
+    + r"|(?<=[.!?…]\s)\s*"
+    + _OPENS
+    + r"|(?<=\n)\s*|(?<=\s)\s*\n\s*)"
 )
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|approx|no|nr|vs|z\.B|ca|resp|incl|Mr|Mrs|Dr)\.|(?:^|\s)\d{1,2}\.)$", re.IGNORECASE

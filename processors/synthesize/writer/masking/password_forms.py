@@ -23,7 +23,7 @@ _CERTAIN = (
             r"(?P<value>[^<>\s][^<>]{0,400}?)\s{0,20}</",
             re.IGNORECASE,
         ),
-        (("</",),),
+        tuple(("</", hint) for (hint,) in _KEY_WORDS),
     ),
     (
         re.compile(
@@ -102,7 +102,12 @@ _PROBABLE = (
 """Only where the value looks like a password. Beside each pattern: what a text must have in it, in lower case, all of one row."""
 _PARTS = tuple(dict.fromkeys(part for _, hints in (*_CERTAIN, *_PROBABLE) for hint in hints for part in hint))
 _ASKED = tuple(
-    (pattern, frozenset(hint[0] for hint in hints if len(hint) == 1), tuple({*hint} for hint in hints if len(hint) > 1), certain)
+    (
+        pattern,
+        frozenset(hint[0] for hint in hints if len(hint) == 1),
+        tuple({*hint} for hint in hints if len(hint) > 1),
+        certain,
+    )
     for patterns, certain in ((_CERTAIN, True), (_PROBABLE, False))
     for pattern, hints in patterns
 )

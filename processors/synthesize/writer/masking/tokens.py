@@ -38,8 +38,37 @@ _SHAPES = re.compile(
     + ")"
 )
 _HINTS = (
-    *("AKIA", "ASIA", "ABIA", "ACCA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "glrt-", "gldt-", "xox"),
-    *("xapp-", "https://hooks.", "eyJ", "sk-", "k_live_", "k_test_", "AIza", "ya29.", "1//0", "1000.", "SG.", "hf_", "_v1_"),
+    *(
+        "AKIA",
+        "ASIA",
+        "ABIA",
+        "ACCA",
+        "ghp_",
+        "gho_",
+        "ghu_",
+        "ghs_",
+        "ghr_",
+        "github_pat_",
+        "glpat-",
+        "glrt-",
+        "gldt-",
+        "xox",
+    ),
+    *(
+        "xapp-",
+        "https://hooks.",
+        "eyJ",
+        "sk-",
+        "k_live_",
+        "k_test_",
+        "AIza",
+        "ya29.",
+        "1//0",
+        "1000.",
+        "SG.",
+        "hf_",
+        "_v1_",
+    ),
     *("whsec_", "tst_", "npm_"),
 )
 _GROUPS = re.compile(r"[A-Z0-9]{5}-[A-Z0-9]{5}-|\d{6}-\d{6}")

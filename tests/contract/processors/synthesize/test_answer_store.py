@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,23 +13,30 @@ import asyncpg
 import pytest
 
 from infra.runtime.postgres.pool import open_pool
+from processors.synthesize.answer import Answer
 from processors.synthesize.fakes import FakeAnswerStore
 from processors.synthesize.ports import AnswerStore
+from processors.synthesize.writer.writer import Written
+from schemas.events import EnhancementSynthesized, Writer
 from sinks.postgres.answers import Answers, Busy, Ours, Stored
-from tests.unit.processors.synthesize.examples import ManualClock
+from tests.unit.processors.synthesize.examples import ManualClock, enriched
 
 INPUT = str(uuid4())
 TICKET = "52101"
+CONTENT = "of the ticket"
+WRITTEN = Answer(Written("text\n", (), Writer.BUILTIN), datetime(2026, 3, 1, tzinfo=UTC))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A store, a tenant that it knows, a way to let 16 s pass, and one to let its ticket say something."""
+    """A store, a tenant that it knows, a way to let 16 s pass, one to let its ticket say something, and what is noted down of that
+    ticket: the enhancement's id, content and writer, once something wrote it."""
 
     store: AnswerStore
     tenant: str
     later: Callable[[], Awaitable[None]]
     says: Callable[[str], Awaitable[None]]
+    noted: Callable[[], Awaitable[list[str]]]
 
 
 @pytest.fixture(params=["fake", "postgres"])
@@ -51,7 +59,10 @@ async def subject(database: Any) -> AsyncIterator[Subject]:
         async def say(content: str) -> None:
             fake.newest[tenant, TICKET] = content
 
-        yield Subject(fake, tenant, pass_time, say)
+        async def written() -> list[str]:
+            return [_line(one.enhancement_id, one.content_hash, one.writer) for one in fake.written]
+
+        yield Subject(fake, tenant, pass_time, say, written)
         return
     owner = await asyncpg.connect(database.dsn)
     await owner.execute(
@@ -72,12 +83,34 @@ async def subject(database: Any) -> AsyncIterator[Subject]:
             content,
         )
 
+    await owner.execute(
+        "INSERT INTO enhancements (tenant_id, ticket_id, content_hash, event_id, received_at) VALUES ($1, $2, $3, $4, now())",
+        tenant,
+        TICKET,
+        CONTENT,
+        uuid4(),
+    )
+
+    async def rows() -> list[str]:
+        asked = "SELECT * FROM enhancements WHERE tenant_id = $1 AND synthesized_at IS NOT NULL"
+        found = await owner.fetch(asked, tenant)
+        return [_line(row["enhancement_id"], row["content_hash"], row["writer"]) for row in found]
+
     pool = await open_pool(database.dsns["synthesize"], service="synthesize", size=2)
-    yield Subject(Answers(pool), tenant, age_leases, newest)
+    yield Subject(Answers(pool), tenant, age_leases, newest, rows)
     await pool.close()
-    for table in ("synthesis_leases", "synthesized_answers", "tickets", "tenant_configs"):
+    for table in ("enhancements", "synthesis_leases", "synthesized_answers", "tickets", "tenant_configs"):
         await owner.execute(f"DELETE FROM {table} WHERE tenant_id = $1", tenant)  # noqa: S608
     await owner.close()
+
+
+def _following(subject: Subject) -> EnhancementSynthesized:
+    event = WRITTEN.following(enriched())
+    return replace(event, tenant_id=subject.tenant, ticket_id=TICKET, content_hash=CONTENT)
+
+
+def _line(enhancement: object, content: str, writer: str) -> str:
+    return f"{enhancement} {content} {writer}"
 
 
 async def test_a_free_input_is_leased_to_one_owner_only(subject: Subject) -> None:
@@ -117,6 +150,20 @@ async def test_the_first_answer_stored_is_kept_whoever_comes_later(subject: Subj
     await subject.store.take(subject.tenant, INPUT, "b", TICKET)
     assert await subject.store.store(subject.tenant, INPUT, "a", "first") == "first"
     assert await subject.store.store(subject.tenant, INPUT, "b", "second") == "first"
+
+
+async def test_what_wrote_an_answer_is_noted_down_if_that_answer_is_kept(subject: Subject) -> None:
+    first, second = (replace(_following(subject), enhancement_id=str(uuid4())) for _ in range(2))
+    await subject.store.take(subject.tenant, INPUT, "a", TICKET)
+    assert await subject.store.store(subject.tenant, INPUT, "a", "first", first) == "first"
+    assert await subject.store.take(subject.tenant, INPUT, "a", TICKET) == Stored("first")
+    assert await subject.store.store(subject.tenant, INPUT, "b", "second", second) == "first"
+    assert await subject.noted() == [_line(first.enhancement_id, CONTENT, Writer.BUILTIN)]
+
+
+async def test_nothing_is_noted_down_of_an_answer_without_what_wrote_it(subject: Subject) -> None:
+    await subject.store.store(subject.tenant, INPUT, "a", "first")
+    assert await subject.noted() == []
 
 
 async def test_one_inputs_answer_is_not_given_for_another_input(subject: Subject) -> None:

@@ -12,7 +12,7 @@ from processors.synthesize.answer import Answer
 from processors.synthesize.fakes import FakeAnswerStore
 from processors.synthesize.lease import kept, store_persistently
 from processors.synthesize.writer.writer import Written
-from schemas.events import Citation, Usage, Writer
+from schemas.events import Citation, EnhancementSynthesized, Usage, Writer
 from tests.unit.processors.synthesize.examples import TENANT, ManualClock, enriched
 
 ANSWER = Answer(
@@ -56,7 +56,9 @@ async def test_the_block_s_own_error_comes_through() -> None:
 
 async def test_storing_gives_up_in_the_end_with_the_databases_error() -> None:
     class Away(FakeAnswerStore):
-        async def store(self, tenant_id: str, input_id: str, owner: str, answer: str) -> str:
+        async def store(
+            self, tenant_id: str, input_id: str, owner: str, answer: str, written: EnhancementSynthesized | None = None
+        ) -> str:
             raise PostgresUnavailable("away")
 
     with pytest.raises(PostgresUnavailable):

@@ -89,14 +89,23 @@ async def test_the_answer_is_stored_before_it_is_sent_on() -> None:
     assert not room.answers.leases
 
 
-async def test_what_was_written_is_noted_down_once_it_is_published() -> None:
+async def test_what_wrote_an_answer_is_noted_down_with_it() -> None:
     room = Room()
     outcome = await room.process(enriched())
     assert isinstance(outcome, Emit)
-    assert outcome.then
+    assert outcome.then is None
+    assert room.answers.written == [outcome.event]
+
+
+async def test_what_wrote_an_answer_of_before_is_noted_down_once_it_is_published_again() -> None:
+    room, event = Room(), enriched()
+    await room.process(event)
+    again = await room.process(event)
+    assert isinstance(again, Emit)
+    assert again.then
     assert not room.enhancements.written
-    await outcome.then()
-    assert room.enhancements.written == [outcome.event]
+    await again.then()
+    assert room.enhancements.written == [again.event] == room.answers.written
 
 
 async def test_while_another_worker_writes_the_event_waits_for_its_ticket_only() -> None:
@@ -194,10 +203,12 @@ async def test_an_answer_survives_a_database_that_is_away_for_a_while() -> None:
     room = Room()
     store, failures = room.answers.store, iter([True, True])
 
-    async def flaky(tenant_id: str, input_id: str, owner: str, answer: str) -> str:
+    async def flaky(
+        tenant_id: str, input_id: str, owner: str, answer: str, written: EnhancementSynthesized | None = None
+    ) -> str:
         if next(failures, False):
             raise PostgresUnavailable("away")
-        return await store(tenant_id, input_id, owner, answer)
+        return await store(tenant_id, input_id, owner, answer, written)
 
     room.answers.store = flaky  # type: ignore[method-assign]
     emitted(await room.process(enriched()))

@@ -74,9 +74,9 @@ def test_inflected_words_are_the_same_term() -> None:
 
 
 def test_similar_texts_are_alike_and_different_ones_are_not() -> None:
-    assert similar("Restart the print spooler", "restart print spooler!") == 1.0
-    assert similar("Restart the print spooler", "Renew the certificate") == 0.0
-    assert similar("", "") == 0.0
+    assert similar(terms("Restart the print spooler"), terms("restart print spooler!")) == 1.0
+    assert similar(terms("Restart the print spooler"), terms("Renew the certificate")) == 0.0
+    assert similar(terms(""), terms("")) == 0.0
 
 
 def test_a_task_numbers_articles_first_and_the_better_score_before_the_worse() -> None:
