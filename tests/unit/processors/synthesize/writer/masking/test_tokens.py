@@ -89,3 +89,31 @@ def test_a_certificate_and_a_public_key_stay() -> None:
     assert not list(
         private_keys("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n-----BEGIN PUBLIC KEY-----")
     )
+
+
+A = "a1B2" * 12
+BY_SHAPE = [
+    *(f"{prefix}ABCDEFGHIJKLMNOP" for prefix in ("AKIA", "ASIA", "ABIA", "ACCA")),
+    *(f"{prefix}_{A[:40]}" for prefix in ("ghp", "gho", "ghu", "ghs", "ghr", "github_pat")),
+    *(f"{prefix}-{A[:24]}" for prefix in ("glpat", "glrt", "gldt", "xoxb", "xapp-1", "sk")),
+    *(f"{prefix}_{kind}_{A[:20]}" for prefix in ("sk", "rk", "pk") for kind in ("live", "test")),
+    f"https://hooks.slack.com/services/{A[:24]}",
+    f"eyJ{A[:12]}.{A[:12]}.{A[:12]}",
+    f"AIza{A[:35]}",
+    f"ya29.{A[:24]}",
+    f"1//0{A[:24]}",
+    "1000.0abc1def2g.0abc1def2g",
+    f"SG.{A[:20]}.{A[:20]}",
+    f"hf_{A[:32]}",
+    *(f"{prefix}_v1_{'ab12' * 8}" for prefix in ("doo", "dop", "dor")),
+    f"whsec_{A[:24]}",
+    f"tst_{A[:24]}",
+    f"npm_{A[:36]}",
+    "123456-123456-123456-123456",
+    "AB1CD-EF2GH-IJ3KL-MN4OP-QR5ST",
+]
+
+
+@pytest.mark.parametrize("token", BY_SHAPE)
+def test_each_known_shape_is_found_by_itself(token: str) -> None:
+    assert [(span.start, span.end) for span in tokens(f"see {token} there")] == [(4, 4 + len(token))]
