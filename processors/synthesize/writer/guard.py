@@ -80,10 +80,13 @@ def _outside_code(pattern: re.Pattern[str], text: str) -> tuple[str, int]:
 
 def _line(line: str, facts: Facts, removed: dict[str, None]) -> str | None:
     """The line as it may stay; None if it must go."""
+    if not line.strip():
+        return line
     if _REFERENCE.match(line):
         removed["a link definition"] = None
         return None
-    line = _LINK.sub(lambda match: _linked(match, facts, removed), line)
+    if "](" in line:
+        line = _LINK.sub(lambda match: _linked(match, facts, removed), line)
     if invented := _invented(line, read(line), facts):
         removed[invented] = None
         return None
@@ -95,13 +98,15 @@ def _invented(line: str, meant: str, facts: Facts) -> str:
     """What the line names that the input doesn't. `meant` is the line as it is read."""
     if any(not facts.knows_address(address) for address in addresses(meant)):
         return "an address that no source names"
-    if article_ids(line) - facts.article_ids or named_articles(line) - facts.article_ids - facts.numbers:
+    named = named_articles(line)
+    articles = article_ids(line) | (named - facts.numbers if named else named)
+    if articles and articles - facts.article_ids:
         return "an article that no source names"
-    if ticket_numbers(line) - facts.numbers:
+    if (numbers := ticket_numbers(line)) and numbers - facts.numbers:
         return "a ticket that no source names"
     if found(meant, (email_addresses, phones)):  # those of the input were masked
         return "an e-mail address or phone number that no source names"
-    if {*urls(meant)} - {*urls(line)} - facts.links - facts.mentioned:
+    if meant != line and (hidden := {*urls(meant)} - {*urls(line)}) and hidden - facts.links - facts.mentioned:
         return "a link that no source has"
     return ""
 
@@ -129,6 +134,8 @@ def _defused(url: str) -> str:
 
 def _with_known_citations(line: str, facts: Facts, removed: dict[str, None]) -> str | None:
     """Marks of unknown sources go, the others stay as `[n]`; a line that leant on nothing else goes with them."""
+    if "[" not in line:
+        return line
     numbers = cited(line)
     if not numbers <= facts.citations:
         removed["a citation without a source"] = None

@@ -1,18 +1,26 @@
-"""The facts that a text may name: those of the input it was written from, read as people do (`10.9.9[.]9` is an address)."""
+"""The facts that a text may name: those of the input it was written from, read as people do (`10.9.9[.]9` is an address).
+
+A prompt is long, and most of its words and lines name nothing. So the patterns see only those with a sign of a match, which is
+found many times faster: no address or URL spans two words, no number with its name two lines.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import ip_address
 from unicodedata import normalize
 
+_V4_SIGN = re.compile(r"\.\d{1,3}\.\d{1,3}\.")
 _V4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
+_V6_SIGN = re.compile(r":[0-9A-Fa-f.]*:")
 _V6 = re.compile(
     r"(?<![\w:.])(?=[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*:)[0-9A-Fa-f:]{2,39}(?:\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])"
 )
+_URL_SIGN = re.compile(r"://|www\.", re.IGNORECASE)
 _URL = re.compile(r"(?:\b[a-z][a-z0-9+.-]{1,20}://|\bwww\.)[^\s<>\"'`)\]]{1,2000}", re.IGNORECASE)
+_BARE_URL_SIGN = re.compile(r"\.[^\W\d_]{2,24}(?::\d{1,5})?/")
 _BARE_URL = re.compile(
     r"(?<![\w@./\\:%-])(?:[\w-]{1,63}\.){1,8}(?P<top>[^\W\d_]{2,24})(?::\d{1,5})?/[^\s<>\"'`)\]]{1,2000}", re.IGNORECASE
 )
@@ -28,39 +36,54 @@ _TICKET = re.compile(
     r"(?:[ ]?(?:no\.?|nr\.?|number|id))?[ :#=_-]{1,3})(\d{3,12})\b",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"\d{3,12}")
+_NUMBER = re.compile(r"\d\d{2,11}")  # 3 to 12 digits; begins with one, since that is looked for faster
 _TRAILING = ".,;:!?*_"
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
 _BRACKETS = {"【": "[", "】": "]", "〔": "[", "〕": "]", "〖": "[", "〗": "]", "⟦": "[", "⟧": "]"}
 _LOOKS_ASCII = re.compile(r"[0-9A-Za-z.:/#()\[\]@-]")
 _DEFUSED_DOT = re.compile(r"[ \t]?(?:\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\))[ \t]?", re.IGNORECASE)
+_DEFUSED_DOT_SIGNS = ("[.]", "(.)", "{.}", "[dot]", "(dot)")
 _DEFUSED_SCHEME = re.compile(r"\bh(?:xx|\*\*)p(s?)(?=://|\[:\])", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
-    """`links` are URLs of the tenant's own records and may be live; `mentioned` also those that the ticket has, which may not."""
+    """What `records`, the text of the evidence (titles, ids and links included), and `ticket`, the ticket's text, bear out; and
+    `citations`, the numbers of the evidence. Each kind is looked for when it is first asked for: most notes name few of them."""
 
-    addresses: frozenset[str]
-    links: frozenset[str]
-    mentioned: frozenset[str]
-    article_ids: frozenset[str]
-    numbers: frozenset[str]
+    records: str
+    ticket: str
     citations: frozenset[int]
 
     @classmethod
     def of(cls, *, records: str, ticket: str, citations: frozenset[int]) -> Facts:
-        """From the text of the evidence (titles, ids and links included), the ticket's text, and the numbers of the evidence."""
-        records, ticket = folded(records), folded(ticket)
-        both = f"{records}\n{ticket}"
-        return cls(
-            addresses=frozenset(addresses(read(both))),
-            links=frozenset(urls(records)),
-            mentioned=frozenset([*urls(both), *urls(read(both))]),
-            article_ids=frozenset(article_ids(both)),
-            numbers=frozenset(_NUMBER.findall(both)),
-            citations=citations,
-        )
+        return cls(folded(records), folded(ticket), citations)
+
+    @cached_property
+    def addresses(self) -> frozenset[str]:
+        return frozenset(addresses(read(self._both)))
+
+    @cached_property
+    def links(self) -> frozenset[str]:
+        """URLs of the tenant's own records, which may be live."""
+        return frozenset(urls(self.records))
+
+    @cached_property
+    def mentioned(self) -> frozenset[str]:
+        """URLs of the ticket too, which may not."""
+        return frozenset([*urls(self._both), *urls(read(self._both))])
+
+    @cached_property
+    def article_ids(self) -> frozenset[str]:
+        return frozenset(article_ids(self._both))
+
+    @cached_property
+    def numbers(self) -> frozenset[str]:
+        return frozenset(_NUMBER.findall(self._both))
+
+    @cached_property
+    def _both(self) -> str:
+        return f"{self.records}\n{self.ticket}"
 
     def knows_address(self, address: str) -> bool:
         """Addresses that name nobody's machine are known to all: loopback, netmasks, multicast, link-local."""
@@ -71,21 +94,24 @@ class Facts:
 
 def folded(text: str) -> str:
     """With digits, letters and brackets of other scripts and widths as the ASCII ones that they look like (NFKC)."""
-    return _FOREIGN.sub(lambda match: _ascii(match[0]), text)
+    return text if text.isascii() else _FOREIGN.sub(lambda match: _ascii(match[0]), text)
 
 
 def read(text: str) -> str:
     """As a person reads it who knows that `[.]` stands for a dot and `hxxp` for `http`. To look at, not to be shown."""
-    return _DEFUSED_SCHEME.sub(r"http\1", _DEFUSED_DOT.sub(".", text))
+    lower = text.lower()
+    if any(sign in lower for sign in _DEFUSED_DOT_SIGNS):
+        text = _DEFUSED_DOT.sub(".", text)
+    return _DEFUSED_SCHEME.sub(r"http\1", text) if "xxp" in lower or "**p" in lower else text
 
 
 def addresses(text: str) -> set[str]:
     """IP addresses in their canonical form; `10.9.9.09` is `10.9.9.9`."""
     found: set[str] = set()
-    if text.count(".") < 3 and text.count(":") < 2:  # most lines, and none of the two patterns can match
-        return found
-    decimal = [".".join(str(int(octet)) for octet in one.split(".")) for one in _V4.findall(text)]
-    for candidate in [*decimal, *_V6.findall(text)]:
+    decimal = {match for word in _words(text, _V4_SIGN) for match in _V4.findall(word)}
+    candidates = {".".join(str(int(octet)) for octet in one.split(".")) for one in decimal}
+    candidates |= {match for word in _words(text, _V6_SIGN) for match in _V6.findall(word)}
+    for candidate in candidates:
         try:
             found.add(str(ip_address(candidate.rstrip(":") if not candidate.endswith("::") else candidate)))
         except ValueError:
@@ -96,25 +122,32 @@ def addresses(text: str) -> set[str]:
 def urls(text: str) -> list[str]:
     """Also without a scheme, if a path follows the host: `host.example/login`. The longest first, so that replacing one leaves no
     half of another."""
-    if "/" not in text and "www." not in text.lower():  # most lines, and none of the two patterns can match
-        return []
-    bare = [match[0] for match in _BARE_URL.finditer(text) if not _FILE_ENDINGS.fullmatch(match["top"])]
-    return sorted({match.rstrip(_TRAILING) for match in [*_URL.findall(text), *bare]}, key=len, reverse=True)
+    found: set[str] = set()
+    if "://" in text or "www." in text.lower():
+        found.update(match for word in _words(text, _URL_SIGN) for match in _URL.findall(word))
+    for word in _words(text, _BARE_URL_SIGN):
+        found.update(match[0] for match in _BARE_URL.finditer(word) if not _FILE_ENDINGS.fullmatch(match["top"]))
+    return sorted({match.rstrip(_TRAILING) for match in found}, key=len, reverse=True)
 
 
 def article_ids(text: str) -> set[str]:
     """Numbers of articles written as KB-1042, KB#1042 or KB5005033."""
-    return set(_ARTICLE.findall(text))
+    lines = text.split("\n") if "kb" in text.lower() else ()
+    return {number for line in lines if "kb" in line.lower() for number in _ARTICLE.findall(line)}
 
 
 def named_articles(text: str) -> set[str]:
     """Numbers that are called an article's in words: `article 4242`."""
-    return set(_NAMED_ARTICLE.findall(text))
+    return set(_NAMED_ARTICLE.findall(text)) if "art" in text.lower() else set()
 
 
 def ticket_numbers(text: str) -> set[str]:
     """Numbers that are called a ticket's: `#52101`, `ticket 52101`, `INC-52101`."""
-    return set(_TICKET.findall(text))
+    return set(_TICKET.findall(text)) if _NUMBER.search(text) else set()
+
+
+def _words(text: str, sign: re.Pattern[str]) -> list[str]:
+    return [word for word in text.split() if sign.search(word)] if sign.search(text) else []
 
 
 @lru_cache(4096)

@@ -129,6 +129,25 @@ def test_links_images_tags_and_foreign_marks_are_taken_out_of_a_line(line: str, 
     assert f"\n{left}\n" in check(line).text
 
 
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("ping 10.66.6[.]6 or 10.66.6.7: both", "2. Log in at 10.66.6.6, then 10.66.6.7. [1]"),
+        ("kept at\n１０.66.6.٦", "2. Log in at 10.66.6.6 and look. [1]"),
+        ("2001:DB8:0::bad/64", "2. Ping 2001:db8::bad. [1]"),
+        ("Kb no. 5005033", "2. Install KB5005033 first. [1]"),
+        ("known as INC-99999", "2. The same as ticket 99999. [1]"),
+        ("build 4242", "2. Read article 4242 first. [1]"),
+        ("see (WWW.new.example/a)", "2. See WWW.new.example/a for more. [1]"),
+        ("see new.example/a, then go on", "2. See new.example/a for more. [1]"),
+    ],
+)
+def test_a_source_bears_out_what_it_names_in_whatever_form(source: str, line: str) -> None:
+    text = FRAME.format(line=line)
+    facts = Facts.of(records=f"much text before it {source} and after", ticket="52103", citations=frozenset({1, 2}))
+    assert checked(text, facts) == Checked(text, ())
+
+
 def test_a_link_of_the_records_stays_live() -> None:
     line = "2. Open [the article](https://kb.example/1017). [1]"
     assert line in check(line).text
