@@ -1,7 +1,8 @@
 """The outside model, reached by litellm: one call under one deadline, and every way it can fail as a value.
 
-litellm is imported when it is first needed, in a thread, since that takes seconds. Its own retries are off: they ignore Retry-After
-and know no deadline. Prices come from the provider (`usage.cost`), as litellm's table doesn't have OpenRouter's.
+litellm is imported when it is first needed, in a thread, since that takes seconds. Its own retries are off: they ignore
+Retry-After and know no deadline. So is its logging, which nobody reads. Prices come from the provider (`usage.cost`), as litellm's
+table doesn't have OpenRouter's.
 """
 
 from __future__ import annotations
@@ -42,10 +43,11 @@ class LitellmModel:
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self._litellm: Any = None
 
     async def warm_up(self) -> None:
         """Import litellm ahead of the first ticket."""
-        await asyncio.to_thread(_litellm)
+        await self._imported()
 
     async def write(self, task: WritingTask) -> Written | WriterUnavailable | WriterRefused:
         model = litellm_name(task.choice.model)
@@ -63,7 +65,7 @@ class LitellmModel:
     ) -> Completion | WriterUnavailable | WriterRefused:
         try:
             async with asyncio.timeout(task.seconds):
-                litellm = await asyncio.to_thread(_litellm)
+                litellm = self._litellm or await self._imported()
                 response = await litellm.acompletion(
                     model=model,
                     messages=[{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],
@@ -74,6 +76,7 @@ class LitellmModel:
                     max_retries=0,
                     api_key=self._account.api_key,
                     api_base=self._account.api_base,
+                    **{"no-log": True},
                     extra_body={"provider": {"data_collection": "deny"}, "usage": {"include": True}},
                 )
         except TimeoutError:
@@ -82,6 +85,10 @@ class LitellmModel:
         except Exception as error:
             return failure(error)  # litellm's tree has a root of its own, the transports' errors have not
         return read(response)
+
+    async def _imported(self) -> Any:
+        self._litellm = await asyncio.to_thread(_litellm)
+        return self._litellm
 
 
 def _written(answer: Completion, prompt: Prompt, masker: Masker, task: WritingTask) -> Written | WriterRefused:
