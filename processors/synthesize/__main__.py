@@ -18,6 +18,7 @@ from processors.synthesize.guarded_model import GuardedModel
 from processors.synthesize.patience import Patience
 from processors.synthesize.processor import Stores, process
 from processors.synthesize.settings import SynthesizeSettings
+from processors.synthesize.turns import Turns
 from processors.synthesize.writer.builtin import BuiltinWriter
 from processors.synthesize.writer.litellm_model import LitellmModel
 from schemas.topics import Stage
@@ -54,9 +55,11 @@ def wired(context: StageContext, settings: SynthesizeSettings, model: LitellmMod
     patience = Patience(attempts=settings.model_attempts, seconds=settings.model_working_seconds)
     guarded = GuardedModel(model, clock=clock, random=Random()) if model else None
     author = Author(model=guarded, builtin=BuiltinWriter(), patience=patience, clock=clock)
+    turns = Turns()
 
     async def run(inputs: Input) -> Outcome:
-        return await process(inputs.event, stores=stores, tenants=tenants, author=author, clock=clock)
+        async with turns.turn():
+            return await process(inputs.event, stores=stores, tenants=tenants, author=author, clock=clock)
 
     return run
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from processors.synthesize.prompts import VERSION, Prompt, prompt_for
+from processors.synthesize.turns import aside
 from processors.synthesize.writer.completion import Completion, failure, read
 from processors.synthesize.writer.guard import checked, cited
 from processors.synthesize.writer.masking import Masker
@@ -64,7 +65,7 @@ class LitellmModel:
         self, model: str, prompt: Prompt, task: WritingTask
     ) -> Completion | WriterUnavailable | WriterRefused:
         try:
-            async with asyncio.timeout(task.seconds):
+            async with aside(), asyncio.timeout(task.seconds):
                 litellm = self._litellm or await self._imported()
                 response = await litellm.acompletion(
                     model=model,

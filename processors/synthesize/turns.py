@@ -1,0 +1,72 @@
+"""Who works while many wait for a model: a few tickets at a time, each as far as it gets.
+
+Sixty-four answers that come together would otherwise be taken one step at a time for all of them, the next tickets would all start
+when the last of them is done, and again end together: between two such waves the model has nothing to do. In turns the first ticket
+makes room for the next after some milliseconds, and the calls drift apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+
+AT_A_TIME = 8
+"""As many as there are database connections: more would only wait for one."""
+
+
+class _Turn:
+    """One ticket's. It may have it, or be aside."""
+
+    def __init__(self, room: asyncio.Semaphore) -> None:
+        self._room, self._inside = room, False
+
+    async def enter(self) -> None:
+        await self._room.acquire()
+        self._inside = True
+
+    def leave(self) -> None:
+        if self._inside:
+            self._inside = False
+            self._room.release()
+
+
+_current: ContextVar[_Turn | None] = ContextVar("turn", default=None)
+
+
+class Turns:
+    """First come, first served."""
+
+    def __init__(self, at_a_time: int = AT_A_TIME) -> None:
+        self._room = asyncio.Semaphore(at_a_time)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        turn = _Turn(self._room)
+        await turn.enter()
+        before = _current.set(turn)
+        try:
+            yield
+        finally:
+            _current.reset(before)
+            turn.leave()
+
+
+@asynccontextmanager
+async def aside() -> AsyncIterator[None]:
+    """For what takes long and needs no CPU: others have their turn meanwhile, and this one goes on when it is its turn again.
+    Without a turn it does nothing. Who is cancelled inside doesn't get it back."""
+    turn = _current.get()
+    if turn is None:
+        yield
+        return
+    turn.leave()
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise
+    except BaseException:
+        await turn.enter()
+        raise
+    await turn.enter()
