@@ -2,7 +2,8 @@
 
 Sixty-four answers that come together would otherwise be taken one step at a time for all of them, the next tickets would all start
 when the last of them is done, and again end together: between two such waves the model has nothing to do. In turns the first ticket
-makes room for the next after some milliseconds, and the calls drift apart.
+makes room for the next after some milliseconds, and the calls drift apart. Who begins has turns of its own, so that the next ticket
+doesn't wait behind all answers that have come.
 """
 
 from __future__ import annotations
@@ -12,45 +13,46 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 
-AT_A_TIME = 8
-"""As many as there are database connections: more would only wait for one."""
-
-
-class _Turn:
-    """One ticket's. It may have it, or be aside."""
-
-    def __init__(self, room: asyncio.Semaphore) -> None:
-        self._room, self._inside = room, False
-
-    async def enter(self) -> None:
-        await self._room.acquire()
-        self._inside = True
-
-    def leave(self) -> None:
-        if self._inside:
-            self._inside = False
-            self._room.release()
-
-
-_current: ContextVar[_Turn | None] = ContextVar("turn", default=None)
+AT_A_TIME = 4
+"""Both together as many as there are database connections: more would only wait for one."""
 
 
 class Turns:
-    """First come, first served."""
+    """First come, first served. `at_a_time`: of those that begin, and of those that go on after they were aside."""
 
     def __init__(self, at_a_time: int = AT_A_TIME) -> None:
-        self._room = asyncio.Semaphore(at_a_time)
+        self._begin, self._go_on = asyncio.Semaphore(at_a_time), asyncio.Semaphore(at_a_time)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        turn = _Turn(self._room)
-        await turn.enter()
+        turn = _Turn(self._go_on)
+        await turn.enter(self._begin)
         before = _current.set(turn)
         try:
             yield
         finally:
             _current.reset(before)
             turn.leave()
+
+
+class _Turn:
+    """One ticket's. It may have it, or be aside."""
+
+    def __init__(self, to_go_on: asyncio.Semaphore) -> None:
+        self.to_go_on = to_go_on
+        self._inside: asyncio.Semaphore | None = None
+
+    async def enter(self, room: asyncio.Semaphore) -> None:
+        await room.acquire()
+        self._inside = room
+
+    def leave(self) -> None:
+        if self._inside is not None:
+            self._inside.release()
+            self._inside = None
+
+
+_current: ContextVar[_Turn | None] = ContextVar("turn", default=None)
 
 
 @asynccontextmanager
@@ -67,6 +69,6 @@ async def aside() -> AsyncIterator[None]:
     except asyncio.CancelledError:
         raise
     except BaseException:
-        await turn.enter()
+        await turn.enter(turn.to_go_on)
         raise
-    await turn.enter()
+    await turn.enter(turn.to_go_on)

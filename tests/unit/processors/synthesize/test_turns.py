@@ -88,15 +88,24 @@ async def test_an_error_of_the_model_is_handled_in_turn() -> None:
             with pytest.raises(ValueError, match="no answer"):
                 async with aside():
                     raise ValueError("no answer")
-            other = asyncio.create_task(anothers_turn(turns))
+            other = asyncio.create_task(goes_on(turns))
             await asyncio.sleep(0)
             assert not other.done()
         await other
 
 
-async def anothers_turn(turns: Turns) -> None:
-    async with turns.turn():
+async def goes_on(turns: Turns) -> None:
+    async with turns.turn(), aside():
         pass
+
+
+async def test_who_begins_does_not_wait_for_those_that_go_on() -> None:
+    turns = Turns(1)
+    async with asyncio.timeout(PATIENCE), turns.turn():
+        async with aside():
+            pass
+        async with turns.turn():
+            pass
 
 
 async def test_without_a_turn_nothing_waits() -> None:
