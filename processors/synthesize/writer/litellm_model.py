@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,10 @@ from schemas.reasons import Reason
 
 MAX_TOKENS = 1_500
 RETRY_AFTER_TIMEOUT = 5.0
+REHEARSAL_SECONDS = 5.0
+REHEARSED_MODEL = "openrouter/rehearsal"
+NOBODY = "http://127.0.0.1:9"
+"""The discard service's port, which nobody serves any more."""
 
 _importing = threading.Lock()
 
@@ -45,9 +50,10 @@ class LitellmModel:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._litellm: Any = None
+        self._importing: asyncio.Task[Any] | None = None
 
     async def warm_up(self) -> None:
-        """Import litellm ahead of the first ticket."""
+        """Import litellm ahead of the first ticket, and let it load what it loads for its first call."""
         await self._imported()
 
     async def write(self, task: WritingTask) -> Written | WriterUnavailable | WriterRefused:
@@ -65,8 +71,9 @@ class LitellmModel:
         self, model: str, prompt: Prompt, task: WritingTask
     ) -> Completion | WriterUnavailable | WriterRefused:
         try:
-            async with aside(), asyncio.timeout(task.seconds):
+            async with asyncio.timeout(task.seconds) as limit:
                 litellm = self._litellm or await self._imported()
+            async with aside(), asyncio.timeout_at(limit.when()):
                 response = await litellm.acompletion(
                     model=model,
                     messages=[{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],
@@ -88,7 +95,15 @@ class LitellmModel:
         return read(response)
 
     async def _imported(self) -> Any:
-        self._litellm = await asyncio.to_thread(_litellm)
+        """Once for all that ask meanwhile; again by the next one if it failed."""
+        if self._importing is None:
+            self._importing = asyncio.create_task(_imported_and_rehearsed())
+        importing = self._importing
+        try:
+            self._litellm = await asyncio.shield(importing)
+        except Exception:
+            self._importing = None
+            raise
         return self._litellm
 
 
@@ -108,6 +123,24 @@ def _written(answer: Completion, prompt: Prompt, masker: Masker, task: WritingTa
         usage=answer.usage,
         degraded="; ".join(remarks) or None,
     )
+
+
+async def _imported_and_rehearsed() -> Any:
+    """litellm loads encodings and types in its first call, which takes 0.7 s: that one goes to a closed port of this machine, with
+    nothing in it, and fails as it should."""
+    litellm = await asyncio.to_thread(_litellm)
+    with suppress(Exception):
+        async with asyncio.timeout(REHEARSAL_SECONDS):
+            await litellm.acompletion(
+                model=REHEARSED_MODEL,
+                messages=[{"role": "user", "content": "ready"}],
+                num_retries=0,
+                max_retries=0,
+                api_key="none",
+                api_base=NOBODY,
+                **{"no-log": True},
+            )
+    return litellm
 
 
 def _litellm() -> Any:
