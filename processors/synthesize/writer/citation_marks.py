@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set
+from functools import lru_cache
 
 WIDEST_RANGE = 100
 _MARK = re.compile(r"\\?\[([^\[\]\n]{1,80}?)\\?\]")
@@ -37,14 +38,15 @@ def with_known(text: str, known: Set[int]) -> str:
     return _MARK.sub(kept, text)
 
 
-def _numbers(inside: str) -> list[int]:
+@lru_cache(maxsize=4096)  # at most 80 characters each, and mostly "1" or "2, 3"
+def _numbers(inside: str) -> tuple[int, ...]:
     """What the inside of a pair of brackets cites, in order, each once; nothing if it is a date, a name or a long number."""
     if not _PLAIN.fullmatch(inside) and (not _NUMBERS.fullmatch(inside) or _NO_MARK.search(inside)):
-        return []
+        return ()
     numbers: dict[int, None] = {}
     for match in _RANGE.finditer(inside):
         first = int(match[1])
         last = int(match[2] or first)
         whole = range(first, last + 1) if first <= last < first + WIDEST_RANGE else (first, last)
         numbers |= dict.fromkeys(whole)
-    return list(numbers)
+    return tuple(numbers)
