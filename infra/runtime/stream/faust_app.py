@@ -16,6 +16,8 @@ log = get_logger(__name__)
 
 A_YEAR = 3.15e7
 SESSION_TIMEOUT = 10.0
+RECORDS_A_POLL = 100
+"""A partition whose window is full still gets what was polled with it. A compressed batch can hold thousands."""
 
 
 class Revocable(Protocol):
@@ -72,6 +74,7 @@ def stream_app(group: str, kafka: dict[str, Any]) -> StreamApp:
         broker_heartbeat_interval=1.0,
         broker_rebalance_timeout=15.0,
         broker_max_poll_interval=A_YEAR,
+        broker_max_poll_records=RECORDS_A_POLL,
         consumer_max_fetch_size=64 * 1024,
         consumer_metadata_max_age_ms=10_000,
         stream_buffer_maxsize=4096,
