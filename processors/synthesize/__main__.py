@@ -18,7 +18,7 @@ from processors.synthesize.guarded_model import GuardedModel
 from processors.synthesize.patience import Patience
 from processors.synthesize.processor import Stores, process
 from processors.synthesize.settings import SynthesizeSettings
-from processors.synthesize.turns import Turns
+from processors.synthesize.turns import READY, Turns
 from processors.synthesize.writer.builtin import BuiltinWriter
 from processors.synthesize.writer.litellm_model import LitellmModel
 from schemas.topics import Stage
@@ -38,7 +38,7 @@ async def main() -> int:
         spec = StageSpec(
             Stage.SYNTHESIZE,
             wired(context, settings, model),
-            slots=settings.slots,
+            slots=settings.slots + READY,
             detach=True,
             grace=settings.grace_seconds,
         )
@@ -55,7 +55,7 @@ def wired(context: StageContext, settings: SynthesizeSettings, model: LitellmMod
     patience = Patience(attempts=settings.model_attempts, seconds=settings.model_working_seconds)
     guarded = GuardedModel(model, clock=clock, random=Random()) if model else None
     author = Author(model=guarded, builtin=BuiltinWriter(), patience=patience, clock=clock)
-    turns = Turns()
+    turns = Turns(aside=settings.slots)
 
     async def run(inputs: Input) -> Outcome:
         async with turns.turn():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Protocol
 
 from infra.runtime.clock import Clock
@@ -11,6 +10,7 @@ from infra.runtime.stream.outcomes import Hold
 from infra.runtime.telemetry.logs import get_logger
 from processors.synthesize import metrics
 from processors.synthesize.patience import Patience
+from processors.synthesize.turns import waited
 from processors.synthesize.writer.writer import Writer, WriterRefused, WriterUnavailable, WritingTask, Written
 from schemas.events import Usage
 from schemas.reasons import Reason
@@ -55,22 +55,22 @@ class Author:
         left = task.seconds - (self._patience.worked(task.input_id) if task.choice.builtin else 0.0)
         if left < LEAST_SECONDS:
             return await self._instead(task, "no time was left to ask the model")
-        started = self._clock.now()
+        working = _WorkingTime(self._clock)
         result = await self._ask(self._model, replace(task, seconds=left), tenant_id)
-        task_left = replace(task, seconds=left - self._since(started))
+        task_left = replace(task, seconds=left - working.seconds)
         if not isinstance(result, Written) and _away(result) and task_left.seconds >= LEAST_SECONDS:
             result = await self._ask_fallback(self._model, result, task_left, tenant_id)
         if isinstance(result, Written):
             return result
         if isinstance(result, WriterRefused):
             return await self._after_refusal(task, result)
-        return await self._after_failure(task, result, self._since(started))
+        return await self._after_failure(task, result, working.seconds)
 
     async def _ask(self, model: Writer, task: WritingTask, tenant_id: str) -> Result:
-        started = self._clock.now()
+        working = _WorkingTime(self._clock)
         result = await model.write(task)
         if not isinstance(result, WriterUnavailable) or result.called:
-            _record(result, task, tenant_id, self._since(started))
+            _record(result, task, tenant_id, working.seconds)
         return result
 
     async def _ask_fallback(self, model: Writer, first: Failure, task: WritingTask, tenant_id: str) -> Result:
@@ -102,8 +102,17 @@ class Author:
     async def _instead(self, task: WritingTask, degraded: str) -> Written:
         return replace(await self._builtin.write(task), degraded=degraded)
 
-    def _since(self, started: datetime) -> float:
-        return (self._clock.now() - started).total_seconds()
+
+class _WorkingTime:
+    """Since it was made, without what was spent on waiting until the model could be asked."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._began, self._waited = clock, clock.now(), waited()
+
+    @property
+    def seconds(self) -> float:
+        passed = (self._clock.now() - self._began).total_seconds()
+        return max(0.0, passed - (waited() - self._waited))
 
 
 def _away(failure: Failure) -> bool:

@@ -73,7 +73,8 @@ class LitellmModel:
         try:
             async with asyncio.timeout(task.seconds) as limit:
                 litellm = self._litellm or await self._imported()
-            async with aside(), asyncio.timeout_at(limit.when()):
+                left = (limit.when() or 0.0) - asyncio.get_running_loop().time()
+            async with aside(), asyncio.timeout(left):
                 response = await litellm.acompletion(
                     model=model,
                     messages=[{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],

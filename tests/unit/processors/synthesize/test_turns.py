@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from processors.synthesize.turns import Turns, aside
+from processors.synthesize.turns import Turns, aside, waited
 
 PATIENCE = 5.0
 
 
 async def test_the_first_ticket_is_done_before_the_next_begins() -> None:
-    turns, steps = Turns(1), []
+    turns, steps = Turns(20, at_a_time=1), []
 
     async def ticket(name: str) -> None:
         async with turns.turn():
@@ -25,7 +25,7 @@ async def test_the_first_ticket_is_done_before_the_next_begins() -> None:
 
 
 async def test_all_wait_for_the_model_at_the_same_time() -> None:
-    turns, asked, answer = Turns(1), 0, asyncio.Event()
+    turns, asked, answer = Turns(20, at_a_time=1), 0, asyncio.Event()
 
     async def ticket() -> None:
         nonlocal asked
@@ -42,7 +42,7 @@ async def test_all_wait_for_the_model_at_the_same_time() -> None:
 
 
 async def test_who_was_aside_goes_on_in_turn() -> None:
-    turns, working, most = Turns(2), 0, 0
+    turns, working, most = Turns(20, at_a_time=2), 0, 0
 
     async def ticket() -> None:
         nonlocal working, most
@@ -60,7 +60,7 @@ async def test_who_was_aside_goes_on_in_turn() -> None:
 
 @pytest.mark.parametrize("where", ["waiting for its turn", "aside", "waiting to go on"])
 async def test_who_is_cancelled_takes_nobodys_turn_along(where: str) -> None:
-    turns, gone = Turns(1), asyncio.Event()
+    turns, gone = Turns(20, at_a_time=1), asyncio.Event()
 
     async def cancelled() -> None:
         async with turns.turn(), aside():
@@ -82,7 +82,7 @@ async def test_who_is_cancelled_takes_nobodys_turn_along(where: str) -> None:
 
 
 async def test_an_error_of_the_model_is_handled_in_turn() -> None:
-    turns = Turns(1)
+    turns = Turns(20, at_a_time=1)
     async with asyncio.timeout(PATIENCE):
         async with turns.turn():
             with pytest.raises(ValueError, match="no answer"):
@@ -100,7 +100,7 @@ async def goes_on(turns: Turns) -> None:
 
 
 async def test_who_begins_does_not_wait_for_those_that_go_on() -> None:
-    turns = Turns(1)
+    turns = Turns(20, at_a_time=1)
     async with asyncio.timeout(PATIENCE), turns.turn():
         async with aside():
             pass
@@ -108,6 +108,32 @@ async def test_who_begins_does_not_wait_for_those_that_go_on() -> None:
             pass
 
 
+async def test_only_so_many_are_aside_and_the_next_stands_ready() -> None:
+    turns, asked, answers = Turns(2, at_a_time=1), [], [asyncio.Event() for _ in range(3)]
+
+    async def ticket(number: int) -> float:
+        async with turns.turn():
+            async with aside():
+                asked.append(number)
+                await answers[number].wait()
+            return waited()
+
+    async with asyncio.timeout(PATIENCE):
+        tickets = [asyncio.create_task(ticket(number)) for number in range(3)]
+        while len(asked) < 2:
+            await asyncio.sleep(0)
+        async with turns.turn():  # the third one has made room: it waits for an answer and not for its turn
+            assert asked == [0, 1]
+            answers[1].set()
+            while len(asked) < 3:
+                await asyncio.sleep(0)
+        for answer in answers:
+            answer.set()
+        ready = await asyncio.gather(*tickets)
+    assert ready[0] < ready[2] > ready[1], "what the third one waited is not the model's time"
+
+
 async def test_without_a_turn_nothing_waits() -> None:
     async with aside():
         pass
+    assert waited() == 0.0
