@@ -40,17 +40,25 @@ class Author:
         self._patience = patience
         self._clock = clock
 
+    def asks_model(self, task: WritingTask) -> bool:
+        """Whether `write` asks a model, which costs money and time. Else it is `write_builtin`."""
+        return self._model is not None and task.choice.external
+
     async def write(self, task: WritingTask, *, tenant_id: str) -> Written | Hold:
         """The note, or a hold while the model is away and patience lasts."""
         result = await self._asked(task, tenant_id)
         if not isinstance(result, Hold):
             self._patience.forget(task.input_id)
-            metrics.NOTES.labels(tenant_id, result.writer.value, "yes" if result.degraded else "no").inc()
         return result
+
+    async def write_builtin(self, task: WritingTask) -> Written:
+        """The note without any model: quick, free, and the same again for the same task."""
+        self._patience.forget(task.input_id)
+        return await self._builtin.write(task)
 
     async def _asked(self, task: WritingTask, tenant_id: str) -> Written | Hold:
         if self._model is None or not task.choice.external:
-            return await self._builtin.write(task)
+            return await self.write_builtin(task)
         # Whoever waits for the model whatever it takes has all the time for each try.
         left = task.seconds - (self._patience.worked(task.input_id) if task.choice.builtin else 0.0)
         if left < LEAST_SECONDS:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from infra.runtime.clock import Clock
 from processors.synthesize.writer.writer import WriterRefused, WriterUnavailable, WritingTask, Written
 from schemas.events import EnhancementSynthesized
-from sinks.postgres.answers import Busy, Ours, Stored, Taken
+from sinks.postgres.answers import Busy, Ours, Overtaken, Stored, Taken
 from sinks.postgres.tenant_settings import NO_MODEL
 
 LEASE = timedelta(seconds=15)
@@ -17,7 +17,7 @@ LEASE = timedelta(seconds=15)
 
 class FakeAnswerStore:
     """Answers and leases in dictionaries; leases run out by the given clock. `newest` by tenant and ticket. `written` is what was
-    noted down with an answer."""
+    noted down with an answer, `overtaken` by tenant, ticket and content what was noted down instead of one."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -25,6 +25,7 @@ class FakeAnswerStore:
         self.leases: dict[tuple[str, str], tuple[str, datetime]] = {}
         self.newest: dict[tuple[str, str], str] = {}
         self.written: list[EnhancementSynthesized] = []
+        self.overtaken: list[tuple[str, str, str]] = []
 
     async def take(self, tenant_id: str, input_id: str, owner: str, ticket_id: str) -> Taken:
         key = (tenant_id, input_id)
@@ -51,6 +52,16 @@ class FakeAnswerStore:
         kept = self.answers.setdefault((tenant_id, input_id), answer)
         await self.release(tenant_id, input_id, owner)
         return kept
+
+    async def keep(self, answer: str, written: EnhancementSynthesized) -> Stored | Overtaken:
+        key, content = (written.tenant_id, written.input_id), written.content_hash
+        if key not in self.answers:
+            if self.newest.get((written.tenant_id, written.ticket_id), content) != content:
+                self.overtaken.append((written.tenant_id, written.ticket_id, content))
+                return Overtaken()
+            self.answers[key] = answer
+            self.written.append(written)
+        return Stored(self.answers[key])
 
     async def release(self, tenant_id: str, input_id: str, owner: str) -> None:
         key = (tenant_id, input_id)

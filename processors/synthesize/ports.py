@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from schemas.events import EnhancementSynthesized
-from sinks.postgres.answers import Taken
+from sinks.postgres.answers import Overtaken, Stored, Taken
 
 
 class AnswerStore(Protocol):
@@ -28,6 +28,11 @@ class AnswerStore(Protocol):
         """Keep the answer and end the lease. Returns the answer that is kept: the first one stored wins, whoever holds the
         lease, so that two owners after a lost lease still send the same. With `written` and in the same transaction,
         `Enhancements.synthesized` of it, if it is this answer that is kept."""
+
+    async def keep(self, answer: str, written: EnhancementSynthesized) -> Stored | Overtaken:
+        """Store the answer to `written.input_id` without a lease, for what cost nothing; whoever holds one goes on. Else as `store`
+        with `written`, but where nothing is stored yet and the ticket says something else by now, nothing is stored and
+        `Enhancements.superseded` noted down, all in one transaction."""
 
     async def release(self, tenant_id: str, input_id: str, owner: str) -> None:
         """End this owner's lease without an answer. Nothing happens if it isn't this owner's."""

@@ -8,14 +8,15 @@ from uuid import uuid4
 
 from infra.runtime.clock import Clock
 from infra.runtime.stream.outcomes import Drop, Emit, Hold, Outcome, Scope
+from processors.synthesize import metrics
 from processors.synthesize.answer import Answer
 from processors.synthesize.author import Author
 from processors.synthesize.lease import kept, store_persistently
 from processors.synthesize.ports import AnswerStore, Enhancements, TenantChoices, Tenants
 from processors.synthesize.writer.writer import ModelChoice, WritingTask
-from schemas.events import TicketEnriched
+from schemas.events import EnhancementSynthesized, TicketEnriched
 from schemas.reasons import Reason
-from sinks.postgres.answers import Busy, Ours, Stored
+from sinks.postgres.answers import Busy, Ours, Overtaken, Stored
 from sinks.postgres.tenant_settings import NO_MODEL
 
 PENDING_SECONDS = 1.0
@@ -31,40 +32,59 @@ class Stores:
 
 
 async def process(event: TicketEnriched, *, stores: Stores, tenants: Tenants, author: Author, clock: Clock) -> Outcome:
-    """Emit the answer to `event`, once written. May run detached, since only the emitting needs the partition.
+    """Emit the answer to `event`, once written. May run detached, since only the emitting needs the partition."""
+    choices = tenants.of_tenant(event.tenant_id)
+    task = _task(event, choices) if choices else None
+    if task is None or author.asks_model(task):
+        return await _under_lease(event, task, stores, author, clock)
+    return await _at_once(event, task, stores, author, clock)
+
+
+async def _at_once(event: TicketEnriched, task: WritingTask, stores: Stores, author: Author, clock: Clock) -> Outcome:
+    """The built-in writer's note costs nothing, so nobody has to be kept from writing it as well: one call stores it."""
+    ours = Answer.to(event, await author.write_builtin(task), clock.now())
+    text, synthesized = ours.to_json(), ours.following(event)
+    stored = await stores.answers.keep(text, synthesized)
+    if isinstance(stored, Overtaken):
+        return Drop(Reason.SUPERSEDED)
+    if stored.answer != text:
+        return _emit_stored(Answer.from_json(stored.answer), event, stores)
+    return _emit_new(synthesized)
+
+
+async def _under_lease(
+    event: TicketEnriched, task: WritingTask | None, stores: Stores, author: Author, clock: Clock
+) -> Outcome:
+    """A model's answer is paid for, so one worker writes at a time.
 
     Every call is an owner of its own: a call that goes on after its partition was revoked keeps its lease also against the same
     worker, should the partition come back."""
     owner = str(uuid4())
     taken = await stores.answers.take(event.tenant_id, event.event_id, owner, event.ticket_id)
     if isinstance(taken, Stored):
-        return _emit(Answer.from_json(taken.answer), event, stores)
+        return _emit_stored(Answer.from_json(taken.answer), event, stores)
     if isinstance(taken, Busy):
         return Hold(Reason.ANSWER_PENDING, PENDING_SECONDS, Scope.TICKET)
     answer: Answer | None = None
     try:
-        task = await _task(event, taken, stores, tenants)
-        if not isinstance(task, WritingTask):
-            return task
+        if await _overtaken(event, taken, stores):
+            return Drop(Reason.SUPERSEDED)
+        if task is None:
+            return Hold(Reason.TENANT_UNKNOWN, UNKNOWN_TENANT_SECONDS)
         async with kept(stores.answers, event, owner):
             written = await author.write(task, tenant_id=event.tenant_id)
             if isinstance(written, Hold):
                 return written
             ours = Answer.to(event, written, clock.now())
             answer = await store_persistently(stores.answers, event, owner, ours)
-        return Emit(answer.following(event)) if answer is ours else _emit(answer, event, stores)
+        return _emit_new(ours.following(event)) if answer is ours else _emit_stored(answer, event, stores)
     finally:
         if answer is None:
             with suppress(Exception):  # the lease runs out by itself; what really happened must not be hidden
                 await stores.answers.release(event.tenant_id, event.event_id, owner)
 
 
-async def _task(event: TicketEnriched, taken: Ours, stores: Stores, tenants: Tenants) -> WritingTask | Drop | Hold:
-    if await _overtaken(event, taken, stores):
-        return Drop(Reason.SUPERSEDED)
-    choices = tenants.of_tenant(event.tenant_id)
-    if choices is None:
-        return Hold(Reason.TENANT_UNKNOWN, UNKNOWN_TENANT_SECONDS)
+def _task(event: TicketEnriched, choices: TenantChoices) -> WritingTask:
     return WritingTask.of(event, _choice(choices), _seconds_left(event, choices.enhancement_timeout_seconds))
 
 
@@ -85,7 +105,13 @@ def _seconds_left(event: TicketEnriched, timeout: int) -> float:
     return max(0.0, timeout - gathered_ms / 1000)
 
 
-def _emit(answer: Answer, event: TicketEnriched, stores: Stores) -> Emit:
+def _emit_new(synthesized: EnhancementSynthesized) -> Emit:
+    degraded = "yes" if synthesized.degraded else "no"
+    metrics.NOTES.labels(synthesized.tenant_id, synthesized.writer.value, degraded).inc()
+    return Emit(synthesized)
+
+
+def _emit_stored(answer: Answer, event: TicketEnriched, stores: Stores) -> Emit:
     """What was stored before may have been stored without what wrote it, or its ticket's row may be another event's by now."""
     synthesized = answer.following(event)
 

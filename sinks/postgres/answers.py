@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import tenant_call
 from schemas.events import EnhancementSynthesized
+from schemas.reasons import Reason
 from sinks.postgres.enhancements import written_by
 
 LEASE_SECONDS = 15
@@ -32,12 +33,18 @@ class Busy:
     """Another owner holds the lease."""
 
 
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """Nothing was stored: the ticket says something else by now, which is noted down."""
+
+
 Taken = Stored | Ours | Busy
 
 _TAKE = f"SELECT * FROM take_answer($1, $2, $3, $4, interval '{LEASE_SECONDS} seconds')"  # noqa: S608 — a constant of ours
 _RENEW = f"SELECT renew_answer_lease($1, $2, $3, interval '{LEASE_SECONDS} seconds')"
 _STORE = "SELECT store_answer($1, $2, $3, $4)"
 _STORE_WRITTEN = "SELECT store_written_answer($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+_KEEP = "SELECT * FROM keep_answer($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
 _RELEASE = "SELECT release_answer_lease($1, $2, $3)"
 
 
@@ -76,6 +83,15 @@ class Answers:
             rows = await tenant_call(self._pool, _STORE_WRITTEN, *given, written.ticket_id, written.content_hash, *by)
         earlier: str | None = rows[0][0]
         return answer if earlier is None else earlier
+
+    async def keep(self, answer: str, written: EnhancementSynthesized) -> Stored | Overtaken:
+        """Store the answer to `written.input_id` without a lease, for what cost nothing. Returns the answer that is kept, as
+        `store` with `written` does; or that there is none, since the ticket says something else by now, and notes that down
+        as `Enhancements.superseded` does. All in one transaction."""
+        where = (written.tenant_id, written.input_id, written.ticket_id, written.content_hash)
+        by, reason = written_by(written), Reason.SUPERSEDED.value
+        ((earlier, overtaken),) = await tenant_call(self._pool, _KEEP, *where, answer, *by, reason)
+        return Overtaken() if overtaken else Stored(answer if earlier is None else earlier)
 
     async def release(self, tenant_id: str, input_id: str, owner: str) -> None:
         """End this owner's lease without an answer. Nothing happens if it isn't this owner's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from processors.synthesize.fakes import FakeAnswerStore
 from processors.synthesize.ports import AnswerStore
 from processors.synthesize.writer.writer import Written
 from schemas.events import EnhancementSynthesized, Writer
-from sinks.postgres.answers import Answers, Busy, Ours, Stored
+from sinks.postgres.answers import Answers, Busy, Ours, Overtaken, Stored
 from tests.unit.processors.synthesize.examples import ManualClock, enriched
 
 INPUT = str(uuid4())
@@ -30,13 +31,15 @@ WRITTEN = Answer(Written("text\n", (), Writer.BUILTIN), datetime(2026, 3, 1, tzi
 @dataclass(frozen=True)
 class Subject:
     """A store, a tenant that it knows, a way to let 16 s pass, one to let its ticket say something, and what is noted down of that
-    ticket: the enhancement's id, content and writer, once something wrote it."""
+    ticket: the enhancement's id, content and writer, once something wrote it. `overtaken`: the contents of that ticket that are
+    noted down as dropped for a newer one."""
 
     store: AnswerStore
     tenant: str
     later: Callable[[], Awaitable[None]]
     says: Callable[[str], Awaitable[None]]
     noted: Callable[[], Awaitable[list[str]]]
+    overtaken: Callable[[], Awaitable[list[str]]]
 
 
 @pytest.fixture(params=["fake", "postgres"])
@@ -49,20 +52,7 @@ def database(request: pytest.FixtureRequest) -> Any:
 async def subject(database: Any) -> AsyncIterator[Subject]:
     tenant = f"answers-{uuid4().hex[:12]}"
     if database is None:
-        clock = ManualClock()
-
-        async def pass_time() -> None:
-            clock.advance(16)
-
-        fake = FakeAnswerStore(clock)
-
-        async def say(content: str) -> None:
-            fake.newest[tenant, TICKET] = content
-
-        async def written() -> list[str]:
-            return [_line(one.enhancement_id, one.content_hash, one.writer) for one in fake.written]
-
-        yield Subject(fake, tenant, pass_time, say, written)
+        yield _on_the_fake(tenant)
         return
     owner = await asyncpg.connect(database.dsn)
     await owner.execute(
@@ -96,17 +86,41 @@ async def subject(database: Any) -> AsyncIterator[Subject]:
         found = await owner.fetch(asked, tenant)
         return [_line(row["enhancement_id"], row["content_hash"], row["writer"]) for row in found]
 
+    async def dropped() -> list[str]:
+        asked = "SELECT content_hash FROM enhancements WHERE tenant_id = $1 AND (status, reason) = ('dropped', 'superseded')"
+        return [row["content_hash"] for row in await owner.fetch(asked, tenant)]
+
     pool = await open_pool(database.dsns["synthesize"], service="synthesize", size=2)
-    yield Subject(Answers(pool), tenant, age_leases, newest, rows)
+    yield Subject(Answers(pool), tenant, age_leases, newest, rows, dropped)
     await pool.close()
     for table in ("enhancements", "synthesis_leases", "synthesized_answers", "tickets", "tenant_configs"):
         await owner.execute(f"DELETE FROM {table} WHERE tenant_id = $1", tenant)  # noqa: S608
     await owner.close()
 
 
+def _on_the_fake(tenant: str) -> Subject:
+    clock = ManualClock()
+
+    async def pass_time() -> None:
+        clock.advance(16)
+
+    fake = FakeAnswerStore(clock)
+
+    async def say(content: str) -> None:
+        fake.newest[tenant, TICKET] = content
+
+    async def written() -> list[str]:
+        return [_line(one.enhancement_id, one.content_hash, one.writer) for one in fake.written]
+
+    async def overtaken() -> list[str]:
+        return [content for _, _, content in fake.overtaken]
+
+    return Subject(fake, tenant, pass_time, say, written, overtaken)
+
+
 def _following(subject: Subject) -> EnhancementSynthesized:
     event = WRITTEN.following(enriched())
-    return replace(event, tenant_id=subject.tenant, ticket_id=TICKET, content_hash=CONTENT)
+    return replace(event, tenant_id=subject.tenant, ticket_id=TICKET, content_hash=CONTENT, input_id=INPUT)
 
 
 def _line(enhancement: object, content: str, writer: str) -> str:
@@ -178,3 +192,48 @@ async def test_whoever_is_to_write_learns_what_the_ticket_says_now(subject: Subj
     assert await subject.store.take(subject.tenant, INPUT, "a", TICKET) == Ours("of the edit")
     assert await subject.store.take(subject.tenant, INPUT, "b", TICKET) == Busy()
     assert await subject.store.take(subject.tenant, str(uuid4()), "a", "another ticket") == Ours()
+
+
+async def test_an_answer_without_a_lease_is_kept_for_everybody_and_what_wrote_it_noted_down(subject: Subject) -> None:
+    written = _following(subject)
+    assert await subject.store.keep('{"ä": 1}', written) == Stored('{"ä": 1}')
+    assert await subject.noted() == [_line(written.enhancement_id, CONTENT, Writer.BUILTIN)]
+    assert await subject.store.take(subject.tenant, INPUT, "a", TICKET) == Stored('{"ä": 1}')
+
+
+async def test_the_first_answer_stored_is_kept_with_a_lease_or_without(subject: Subject) -> None:
+    first, second = (replace(_following(subject), enhancement_id=str(uuid4())) for _ in range(2))
+    await subject.store.store(subject.tenant, INPUT, "a", "a model's", first)
+    assert await subject.store.keep("for nothing", second) == Stored("a model's")
+    assert await subject.noted() == [_line(first.enhancement_id, CONTENT, Writer.BUILTIN)]
+
+
+async def test_who_holds_a_lease_learns_of_the_answer_that_was_kept_meanwhile(subject: Subject) -> None:
+    await subject.store.take(subject.tenant, INPUT, "a", TICKET)
+    assert await subject.store.keep("for nothing", _following(subject)) == Stored("for nothing")
+    assert await subject.store.renew(subject.tenant, INPUT, "a")
+    assert await subject.store.store(subject.tenant, INPUT, "a", "a model's", _following(subject)) == "for nothing"
+
+
+async def test_of_several_that_keep_an_answer_at_once_all_get_the_same(subject: Subject) -> None:
+    kept = await asyncio.gather(*(subject.store.keep(f"answer {n}", _following(subject)) for n in range(4)))
+    assert len(set(kept)) == 1
+
+
+async def test_nothing_is_kept_for_a_ticket_that_says_something_else_by_now(subject: Subject) -> None:
+    await subject.says("of the edit")
+    assert await subject.store.keep("for nothing", _following(subject)) == Overtaken()
+    assert (await subject.noted(), await subject.overtaken()) == ([], [CONTENT])
+    assert await subject.store.take(subject.tenant, INPUT, "a", TICKET) == Ours("of the edit")
+
+
+async def test_what_was_answered_before_the_edit_stays_answered(subject: Subject) -> None:
+    await subject.store.keep("before", _following(subject))
+    await subject.says("of the edit")
+    assert await subject.store.keep("after", _following(subject)) == Stored("before")
+    assert await subject.overtaken() == []
+
+
+async def test_an_answer_is_kept_for_what_the_ticket_says_now(subject: Subject) -> None:
+    await subject.says(CONTENT)
+    assert await subject.store.keep("for nothing", _following(subject)) == Stored("for nothing")

@@ -178,6 +178,11 @@ FORBIDDEN = [
     ("deliver", "SELECT * FROM best_matching_articles(ARRAY['a'], ARRAY[1.0], 0, 1, 1, 1)"),
     ("synthesize", "SELECT * FROM word_counts('t', ARRAY['a'], ARRAY['a'], 1)"),
     ("deliver", "SELECT take_answer('t', gen_random_uuid(), 'owner', 'ticket', interval '1 s')"),
+    (
+        "deliver",
+        "SELECT keep_answer('t', gen_random_uuid(), 'ticket', 'content', 'answer', gen_random_uuid(), 'built_in', NULL, NULL,"
+        " 0, 0, NULL, NULL, now(), 'superseded')",
+    ),
     ("synthesize", "SELECT mark_event('t', gen_random_uuid(), 'dropped', NULL)"),
     ("feedback_aggregate", "SELECT supersede_enhancement('t', 'ticket', 'content', 'superseded')"),
     ("feedback_aggregate", "SELECT * FROM servicedesk_credentials"),

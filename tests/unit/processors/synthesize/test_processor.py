@@ -9,6 +9,7 @@ import pytest
 
 from infra.runtime.postgres.availability import PostgresUnavailable
 from infra.runtime.stream.outcomes import Drop, Emit, Hold, Outcome, Scope
+from processors.synthesize import metrics
 from processors.synthesize.author import Author
 from processors.synthesize.fakes import (
     FakeAnswerStore,
@@ -27,6 +28,7 @@ from sinks.postgres.answers import Ours
 from tests.unit.processors.synthesize.examples import NOW, TENANT, ManualClock, enriched
 
 MODELS = Written("## Steps\n", (), Writer.MODEL, "gpt-4-turbo", "note-1", Usage(900, 300, 0.018))
+NO_MODEL = FakeTenantChoices(external_model=False)
 AWAY = WriterUnavailable(Reason.MODEL_UNAVAILABLE, 5.0, "no answer within 30 s")
 
 
@@ -236,3 +238,83 @@ async def test_a_bug_in_a_writer_is_not_hidden_and_gives_the_lease_back() -> Non
     with pytest.raises(ZeroDivisionError):
         await room.process(enriched())
     assert not room.answers.leases
+
+
+async def test_the_built_in_writers_answer_takes_no_lease_and_is_stored_with_what_wrote_it() -> None:
+    room, event = Room(choices=NO_MODEL), enriched()
+    await room.answers.take(TENANT, event.event_id, "a worker that asks a model", event.ticket_id)
+    outcome = await room.process(event)
+    answer = emitted(outcome)
+    assert isinstance(outcome, Emit)
+    assert (answer.writer, answer.synthesized_at, outcome.then) == (Writer.BUILTIN, NOW, None)
+    assert list(room.answers.answers) == [(TENANT, event.event_id)]
+    assert room.answers.written == [answer]
+    assert not room.model.tasks
+
+
+async def test_without_any_model_no_lease_is_taken_either() -> None:
+    room, event = Room(), enriched()
+    await room.answers.take(TENANT, event.event_id, "a worker that asks a model", event.ticket_id)
+    room.author = Author(model=None, builtin=BuiltinWriter(), patience=Patience(), clock=room.clock)
+    assert emitted(await room.process(event)).writer is Writer.BUILTIN
+
+
+async def test_a_repetition_of_the_built_in_writers_answer_emits_the_very_same_and_notes_it_down() -> None:
+    room, event = Room(choices=NO_MODEL), enriched()
+    first = emitted(await room.process(event))
+    room.clock.advance(3600)
+    again = await room.process(event)
+    assert emitted(again) == first
+    assert isinstance(again, Emit)
+    assert again.then
+    await again.then()
+    assert room.enhancements.written == [first]
+
+
+async def test_the_answer_that_a_model_gave_before_the_tenant_took_it_back_is_sent() -> None:
+    room, event = Room(), enriched()
+    first = emitted(await room.process(event))
+    room.choices = NO_MODEL
+    assert emitted(await room.process(event)) == first
+
+
+async def test_a_model_that_is_slower_than_the_tenants_change_of_mind_sends_what_is_stored() -> None:
+    room, event = Room(), enriched()
+    builtin = Room(choices=NO_MODEL)
+    builtin.answers = room.answers
+
+    class Slow(FakeWriter):
+        async def write(self, task: object) -> Written:
+            self.sent_meanwhile = emitted(await builtin.process(event))
+            return MODELS
+
+    slow = Slow([])
+    room.author = Author(model=slow, builtin=BuiltinWriter(), patience=Patience(), clock=room.clock)
+    assert emitted(await room.process(event)) == slow.sent_meanwhile
+    assert slow.sent_meanwhile.writer is Writer.BUILTIN
+    assert not room.answers.leases
+
+
+async def test_what_an_edit_has_overtaken_gets_no_built_in_note_either() -> None:
+    room, event = Room(choices=NO_MODEL), enriched()
+    room.answers.newest[TENANT, event.ticket_id] = "newer"
+    assert await room.process(event) == Drop(Reason.SUPERSEDED)
+    assert room.answers.overtaken == [(TENANT, event.ticket_id, event.ticket.content_hash)]
+    assert not room.answers.answers
+
+
+async def test_an_unknown_tenants_stored_answer_is_sent_all_the_same() -> None:
+    room, event = Room(choices=NO_MODEL), enriched()
+    first = emitted(await room.process(event))
+    room.choices = None
+    assert emitted(await room.process(event)) == first
+
+
+async def test_notes_are_counted_once_each() -> None:
+    room, event = Room(choices=NO_MODEL), enriched()
+    count = metrics.NOTES.labels(TENANT, Writer.BUILTIN.value, "no")._value
+    before = count.get()
+    await room.process(event)
+    room.clock.advance(1)
+    await room.process(event)
+    assert count.get() == before + 1
