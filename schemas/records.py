@@ -33,7 +33,11 @@ def to_record(event: Any) -> dict[str, Any]:
 
 def from_record(cls: type[T], record: dict[str, Any]) -> T:
     """The dataclass that a decoded record describes. Raises KeyError, TypeError or ValueError where it doesn't fit."""
-    values = {name: back(record[name]) for name, back in _incoming(cast(Hashable, cls)).items() if name in record}
+    known, converters = _incoming(cast(Hashable, cls))
+    values = {name: record[name] for name in known if name in record}
+    for name, back in converters:
+        if (value := values.get(name)) is not None:
+            values[name] = back(value)
     return cls(**values)
 
 
@@ -46,9 +50,10 @@ def _shape(cls: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]],
 
 
 @cache
-def _incoming(cls: Any) -> dict[str, Convert]:
-    hints = get_type_hints(cls)
-    return {field.name: _back(hints[field.name]) for field in dataclasses.fields(cls)}
+def _incoming(cls: Any) -> tuple[tuple[str, ...], list[tuple[str, Convert]]]:
+    """Field names, and the fields that are not kept as they are read."""
+    hints, names = get_type_hints(cls), tuple(field.name for field in dataclasses.fields(cls))
+    return names, [(name, back) for name in names if (back := _back(hints[name])) is not None]
 
 
 def _optional(hint: Any) -> Any:
@@ -75,15 +80,15 @@ def _out(hint: Any) -> Convert | None:
     return None
 
 
-def _back(hint: Any) -> Convert:
+def _back(hint: Any) -> Convert | None:
+    """What makes of a value that is not None what the field holds; None if it stays as it is."""
     if (inner := _optional(hint)) is not None:
-        convert = _back(inner)
-        return lambda value: None if value is None else convert(value)
+        return _back(inner)
     if get_origin(hint) is tuple:
         convert = _back(get_args(hint)[0])
-        return lambda values: tuple(convert(value) for value in values)
+        return tuple if convert is None else lambda values: tuple([convert(value) for value in values])
     if dataclasses.is_dataclass(hint):
         return lambda value: from_record(cast(type[Any], hint), value)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint
-    return lambda value: value
+    return None
