@@ -34,3 +34,7 @@ END $$;
 
 REVOKE ALL ON FUNCTION keep_answer FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION keep_answer TO ticketstream_synthesize;
+
+-- An answer of some 3 KiB was compressed and put into the table's side table, a third of what storing it cost, though hardly any is
+-- read again. Now it stays in its row as it is, up to 8 KB: 4 KB of disk each instead of 2.6.
+ALTER TABLE synthesized_answers ALTER COLUMN answer SET STORAGE EXTERNAL, SET (toast_tuple_target = 8160);
