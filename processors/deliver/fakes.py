@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from infra.runtime.clock import Clock
@@ -45,8 +45,11 @@ class FakeEnhancements:
         else:
             self._drop(tenant_id, ticket_id, content_hash, reason)
 
+    def says_something_else(self, tenant_id: str, ticket_id: str, content_hash: str) -> bool:
+        return self.newest.get((tenant_id, ticket_id), content_hash) != content_hash
+
     async def superseded(self, tenant_id: str, ticket_id: str, content_hash: str) -> bool:
-        overtaken = self.newest.get((tenant_id, ticket_id), content_hash) != content_hash
+        overtaken = self.says_something_else(tenant_id, ticket_id, content_hash)
         if overtaken:
             self._drop(tenant_id, ticket_id, content_hash, Reason.SUPERSEDED.value)
         return overtaken
@@ -65,7 +68,9 @@ class FakeNoteIntents:
         self._rows: dict[tuple[str, str], _Row] = {}
         self._leases: dict[tuple[str, str], tuple[str, datetime]] = {}
 
-    async def claim(self, key: NoteKey, owner: str, event: EnhancementSynthesized) -> Intent | Busy:
+    async def claim(
+        self, key: NoteKey, owner: str, event: EnhancementSynthesized, *, to_send_below: int | None = None
+    ) -> Intent | Busy:
         row = self._rows.setdefault((key.tenant_id, key.marker), _Row(key))
         if ending := row.note or row.drops.get(key.event_id):
             return Intent(IntentState.DONE, ending)
@@ -73,7 +78,13 @@ class FakeNoteIntents:
             return Busy()
         self._enhancements.written[_where(key)] = event.enhancement_id
         sent_ago = (self._clock.now() - row.sent_at).total_seconds() if row.sent_at else None
-        return Intent(row.state, earlier=self._earlier(key), sent_ago=sent_ago, others_lately=self._others_lately(key))
+        claimed = Intent(row.state, None, self._earlier(key), sent_ago, self._others_lately(key))
+        if to_send_below is None or row.state is not IntentState.PENDING or claimed.others_lately >= to_send_below:
+            return claimed
+        if self._enhancements.says_something_else(*_where(key)):
+            return claimed
+        row.state, row.sent_at = IntentState.SENT, self._clock.now()
+        return replace(claimed, noted=True)
 
     async def renew(self, key: NoteKey, owner: str) -> bool:
         return self._owns(key, owner) and self._lease(key, owner)

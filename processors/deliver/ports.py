@@ -31,13 +31,18 @@ class NoteIntents(Protocol):
     """One row per key; a lease per tenant and ticket, of 30 s unless renewed, so that a dead worker's tickets come free.
     Every method raises what the database raises when it is away."""
 
-    async def claim(self, key: NoteKey, owner: str, event: EnhancementSynthesized) -> Intent | Busy:
+    async def claim(
+        self, key: NoteKey, owner: str, event: EnhancementSynthesized, *, to_send_below: int | None = None
+    ) -> Intent | Busy:
         """The row, made if there is none, and the lease if it was free, run out or this owner's. A row that is done is returned
         whoever holds the lease, and takes none. Done means: a note was posted for this key by any input, or this very input was
         dropped; the drop of another input counts as pending. `sent_ago` and `others_lately` go by the database's clock;
         nobody else adds to the latter while the lease lasts.
 
-        Where it is claimed, the enhancement's row says what wrote it: synthesize may have died before it noted that down."""
+        Where it is claimed, the enhancement's row says what wrote it: synthesize may have died before it noted that down.
+
+        With `to_send_below` it is also noted down, as by `sent`, that the desk may have the note from now on: if the state is
+        pending, `others_lately` is below that number and the ticket doesn't say something else by now."""
 
     async def renew(self, key: NoteKey, owner: str) -> bool:
         """Whether the lease was still this owner's; if so it lasts another 30 s."""

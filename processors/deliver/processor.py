@@ -19,6 +19,7 @@ log = get_logger(__name__)
 
 BUSY_SECONDS = 5.0
 RATE_LIMITED_SECONDS = 60.0
+NO_LIMIT = 1_000_000
 CREDENTIAL_SECONDS = 300.0
 """A key that the desk refuses is replaced by people; asking more often would only feed the desk's lock against guessing."""
 
@@ -29,10 +30,11 @@ class _Task:
     key: NoteKey
     intent: Intent
     owner: str
+    obstacle: Reason | Refused | None
 
     @property
     def ticket(self) -> TicketRef:
-        return TicketRef(self.key.tenant_id, self.key.ticket_id)
+        return _ticket(self.key)
 
     @property
     def uncertain(self) -> bool:
@@ -48,22 +50,25 @@ class _Task:
 async def process(event: EnhancementSynthesized, *, ports: Ports) -> Outcome:
     """Emit what was posted, Drop what need not be, Hold for the desk, DeadLetter what the desk will never take.
 
-    The intent is asked before the ticket: an input whose note is on the ticket emits the same again, closed or not."""
+    The intent goes before the ticket: an input whose note is on the ticket emits the same again, closed or not. The desk is asked
+    first all the same: where nothing is in the way the claim can say that the note is sent now, which saves a call a note."""
     key, owner = note_key(event), str(uuid4())
-    intent = await ports.intents.claim(key, owner, event)
+    obstacle = await _obstacle_at_desk(_ticket(key), ports)
+    most_notes = NO_LIMIT if event.again else ports.notes_a_day
+    intent = await ports.intents.claim(key, owner, event, to_send_below=most_notes if obstacle is None else None)
     if isinstance(intent, Busy):
         return Hold(Reason.NOTE_PENDING, BUSY_SECONDS, Scope.TICKET, "another worker is at work on this ticket")
     if intent.ending is not None:
         await _note_down(event, intent.ending, ports)
         return _ended(event, intent.ending)
     async with kept(ports.intents, key, owner):
-        return await _deliver(_Task(event, key, intent, owner), ports)
+        return await _deliver(_Task(event, key, intent, owner, obstacle), ports)
 
 
 async def _deliver(task: _Task, ports: Ports) -> Outcome:
     if task.settles_in > 0:
         return Hold(Reason.NOTE_PENDING, task.settles_in, Scope.TICKET, "an earlier try's note may be on its way")
-    obstacle = await _obstacle_at_desk(task, ports)
+    obstacle = task.obstacle
     if isinstance(obstacle, Refused):
         return await _refused(task, obstacle, ports)
     if task.uncertain and obstacle is not Reason.TICKET_DELETED:
@@ -77,10 +82,15 @@ async def _deliver(task: _Task, ports: Ports) -> Outcome:
 
 
 async def _post(task: _Task, ports: Ports) -> Outcome:
-    """Unless the ticket says something else by now: `sent` asks that last, since looking for a note may have taken a minute.
-    `NoteSink.post` isn't left to look: `sent` is to say when the writing began."""
-    note = ports.renderer.render(task.event, task.key.marker, task.intent.earlier)
-    sent = await ports.intents.sent(task.key, task.owner)
+    """Unless the ticket says something else by now: where the claim didn't note that the note is sent, `sent` asks that last, since
+    looking for a note may have taken a minute. `NoteSink.post` isn't left to look: `sent` is to say when the writing began."""
+    try:
+        note = ports.renderer.render(task.event, task.key.marker, task.intent.earlier)
+    except Exception:
+        if task.intent.noted:
+            await ports.intents.withdraw(task.key, task.owner)
+        raise
+    sent = Sent.NOTED if task.intent.noted else await ports.intents.sent(task.key, task.owner)
     if sent is Sent.SUPERSEDED:
         return await _drop(task, Reason.SUPERSEDED, ports)
     if sent is Sent.LEASE_LOST:
@@ -95,9 +105,9 @@ async def _post(task: _Task, ports: Ports) -> Outcome:
     return await _refused(task, result, ports)
 
 
-async def _obstacle_at_desk(task: _Task, ports: Ports) -> Reason | Refused | None:
+async def _obstacle_at_desk(ticket: TicketRef, ports: Ports) -> Reason | Refused | None:
     """Why the ticket, as the desk has it now, needs no note any more, if so."""
-    view = await ports.tickets.get(task.ticket)
+    view = await ports.tickets.get(ticket)
     if isinstance(view, Refused):
         return view
     if isinstance(view, Gone):
@@ -139,6 +149,10 @@ async def _note_down(event: EnhancementSynthesized, ending: Ending, ports: Ports
         await ports.enhancements.posted(*where, ending.note_id)
     else:
         await ports.enhancements.dropped(*where, (ending.reason or Reason.DUPLICATE).value)
+
+
+def _ticket(key: NoteKey) -> TicketRef:
+    return TicketRef(key.tenant_id, key.ticket_id)
 
 
 def _ended(event: EnhancementSynthesized, ending: Ending) -> Outcome:

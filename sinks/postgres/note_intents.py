@@ -1,7 +1,7 @@
 """What deliver means to write, may be writing and has written: the rows that make a note once only, as far as rows can.
 
 `pending` → the desk surely has nothing; `sent` → it may have the note, so the marker is looked for first; `done` → it is there.
-Each step is one call of a function in the database (migrations 0015 and 0017), which says there what it does to the rows.
+Each step is one call of a function in the database (migrations 0015, 0017 and 0021), which says there what it does to the rows.
 """
 
 from __future__ import annotations
@@ -54,13 +54,15 @@ class IntentState(StrEnum):
 class Intent:
     """`ending` is there exactly when the state is done. `earlier` is our latest note on the ticket about other content.
     `sent_ago`, there exactly when the state is sent, is how many seconds ago the last call to the desk began. `others_lately` is
-    how many other notes of ours were put on the ticket within 24 hours, those that may have been included."""
+    how many other notes of ours were put on the ticket within 24 hours, those that may have been included. `noted`: the desk may
+    be called now, as after `sent`."""
 
     state: IntentState
     ending: Ending | None = None
     earlier: Ending | None = None
     sent_ago: float | None = None
     others_lately: int = 0
+    noted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Sent(StrEnum):
     SUPERSEDED = "superseded"  # the ticket says something else now, which is noted down
 
 
-_CLAIM = "SELECT * FROM claim_note($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+_CLAIM = "SELECT * FROM claim_note($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
 _RENEW = "SELECT renew_note_lease($1, $2, $3, $4)"
 _RELEASE = "SELECT end_note_lease($1, $2, $3)"
 _SENT = "SELECT note_sent($1, $2, $3, $4, $5, $6)"
@@ -94,13 +96,17 @@ class NoteIntents:
         self._pool = pool
         self._let_go: set[str] = set()
 
-    async def claim(self, key: NoteKey, owner: str, event: EnhancementSynthesized) -> Intent | Busy:
+    async def claim(
+        self, key: NoteKey, owner: str, event: EnhancementSynthesized, *, to_send_below: int | None = None
+    ) -> Intent | Busy:
         """The row, made if there is none, and the lease if it was free, run out or this owner's. What is done is returned
         whoever holds the lease, and takes none: posted for this key by any input, or dropped for this very input. Where it is
-        claimed, the enhancement's row says what wrote it, also if synthesize came to its end before it noted that down."""
-        claimed = await self._row(
-            _CLAIM, key, key.content_hash, key.marker, key.event_id, owner, LEASE_SECONDS, *written_by(event)
-        )
+        claimed, the enhancement's row says what wrote it, also if synthesize came to its end before it noted that down.
+
+        With `to_send_below` it is also noted down, as by `sent`, that the desk may have the note from now on: if the state is
+        pending, `others_lately` is below that number and the ticket doesn't say something else."""
+        terms = (owner, LEASE_SECONDS, to_send_below)
+        claimed = await self._row(_CLAIM, key, key.content_hash, key.marker, key.event_id, *terms, *written_by(event))
         if claimed["intent"] == BUSY:
             return Busy()
         if ending := _ending(claimed):
@@ -110,7 +116,7 @@ class NoteIntents:
         if claimed["earlier_at"] is not None:
             earlier = Ending(claimed["earlier_event"], claimed["earlier_at"], note_id=claimed["earlier_note"])
         state = IntentState(claimed["intent"])
-        return Intent(state, None, earlier, claimed["sent_ago"], claimed["others_lately"])
+        return Intent(state, None, earlier, claimed["sent_ago"], claimed["others_lately"], claimed["noted"])
 
     async def renew(self, key: NoteKey, owner: str) -> bool:
         """Whether the lease was still this owner's; if so it lasts another 30 s."""

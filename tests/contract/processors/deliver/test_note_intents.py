@@ -113,6 +113,11 @@ class Intents:
     async def claim(self, key: NoteKey, owner: str) -> Intent | Busy:
         return await self.store.claim(key, owner, synthesized(key))
 
+    async def claim_to_send(self, key: NoteKey, owner: str, below: int = 3) -> Intent:
+        claimed = await self.store.claim(key, owner, synthesized(key), to_send_below=below)
+        assert isinstance(claimed, Intent)
+        return claimed
+
     async def may_send(self, key: NoteKey, owner: str) -> bool:
         return await self.store.sent(key, owner) is Sent.NOTED
 
@@ -371,6 +376,55 @@ async def test_what_the_ticket_no_longer_says_is_not_sent(intents: Intents) -> N
     assert await intents.rows.status(key) == ("dropped", "superseded")
     await intents.rows.says(key, key.content_hash)
     assert await intents.may_send(key, "one")
+
+
+async def test_a_claim_may_say_that_the_note_is_sent_now(intents: Intents) -> None:
+    key = intents.key()
+    assert await intents.claim_to_send(key, "one") == replace(PENDING, noted=True)
+    assert await intents.claim(intents.key(content="b"), "two") == Busy()
+    assert await intents.sent_ago(key, "one") < AT_MOST
+    await intents.later(20)
+    again = await intents.claim_to_send(key, "one")
+    assert (again.state, again.noted) == (IntentState.SENT, False), "what may be on the desk is looked for"
+    assert await intents.sent_ago(key, "one") >= 20
+    await intents.store.withdraw(key, "one")
+    assert await intents.claim_to_send(key, "one") == replace(PENDING, noted=True)
+    ending = await intents.store.done(key, Ending(key.event_id, AT, note_id="77"), "one")
+    assert await intents.claim_to_send(key, "two") == Intent(IntentState.DONE, ending)
+
+
+async def test_who_is_busy_notes_nothing_as_sent(intents: Intents) -> None:
+    key = intents.key()
+    await intents.claim(key, "one")
+    busy = await intents.store.claim(key, "two", synthesized(key), to_send_below=3)
+    assert busy == Busy()
+    assert await intents.claim(key, "one") == PENDING
+
+
+async def test_a_claim_notes_as_sent_only_below_the_number_of_other_notes(intents: Intents) -> None:
+    for content in "ab":
+        assert (await intents.claim_to_send(intents.key(content=content), "one")).noted
+    key = intents.key(content="c")
+    assert not (await intents.claim_to_send(key, "one", below=2)).noted
+    assert await intents.claim(key, "one") == replace(PENDING, others_lately=2)
+    assert (await intents.claim_to_send(key, "one", below=3)).noted
+
+
+async def test_a_claim_notes_nothing_as_sent_that_the_ticket_no_longer_says(intents: Intents) -> None:
+    key = await _begun(intents)
+    await intents.rows.says(key, "b" * 64)
+    assert await intents.claim_to_send(key, "one") == PENDING
+    assert await intents.rows.status(key) == ("pending", None), "who sends is told, and notes it down"
+    await intents.rows.says(key, key.content_hash)
+    assert (await intents.claim_to_send(key, "one")).noted
+
+
+async def test_of_many_who_claim_at_once_to_send_one_may(intents: Intents) -> None:
+    key = intents.key()
+    claims = await asyncio.gather(
+        *(intents.store.claim(key, f"{number}", synthesized(key), to_send_below=3) for number in range(8))
+    )
+    assert [claim for claim in claims if claim != Busy()] == [replace(PENDING, noted=True)]
 
 
 async def test_the_enhancement_says_which_note_was_posted_first(intents: Intents) -> None:

@@ -11,7 +11,7 @@ from infra.runtime.postgres.availability import PostgresUnavailable
 from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Scope
 from processors.deliver.fakes import FakeFeedbackLinks
 from processors.deliver.marker import note_key, shown
-from processors.deliver.ports import LEASE_SECONDS, Ending, NoteKey
+from processors.deliver.ports import LEASE_SECONDS, Ending, NoteKey, Sent
 from processors.deliver.processor import BUSY_SECONDS
 from processors.deliver.rendering import NoteRenderer
 from schemas.events import DeliveryOutcome, EnhancementDelivered
@@ -325,18 +325,50 @@ async def test_two_workers_at_once_write_one_note(delivery: Delivery) -> None:
 
 
 async def test_a_worker_that_lost_its_lease_writes_nothing(delivery: Delivery) -> None:
-    original = delivery.desk.get
+    """While it looks for its note, which may take a minute."""
+    delivery.desk.note_troubles.append(Unknown("reset"))
+    await delivery.run()
+    delivery.clock.pass_by(SETTLE_TIME)
+    find = delivery.desk.find
 
-    async def slow(ticket: object) -> object:
+    async def slow(ticket: TicketRef, marker: str) -> Posted | NotFound | Refused:
         delivery.clock.pass_by(31)  # frozen for longer than its lease
         await delivery.intents.claim(note_key(synthesized()), "the next owner", synthesized())
-        return await original(TICKET)
+        return await find(ticket, marker)
 
-    delivery.desk.get = slow  # type: ignore[method-assign, assignment]
-    outcome = await delivery.run()
-    assert isinstance(outcome, Hold)
-    assert outcome.reason is Reason.NOTE_PENDING
+    delivery.desk.find = slow  # type: ignore[method-assign]
+    assert await delivery.run() == Hold(
+        Reason.NOTE_PENDING, BUSY_SECONDS, Scope.TICKET, "the lease on this ticket was lost"
+    )
     assert delivery.notes == []
+
+
+async def test_an_ordinary_note_is_claimed_and_noted_as_sent_at_once(delivery: Delivery) -> None:
+    async def never(key: NoteKey, owner: str) -> Sent:
+        raise AssertionError("a call too many")
+
+    delivery.intents.sent = never  # type: ignore[method-assign]
+    assert isinstance(await delivery.run(), Emit)
+
+
+async def test_a_note_that_can_not_be_rendered_is_no_note_that_may_be_on_the_ticket(delivery: Delivery) -> None:
+    class Broken:
+        def render(self, event: object, marker: str, earlier: object) -> Note:
+            raise ValueError("a bug")
+
+    mended, delivery.ports = delivery.ports, replace(delivery.ports, renderer=Broken())
+    with pytest.raises(ValueError, match="a bug"):
+        await delivery.run()
+    delivery.ports = mended
+    assert isinstance(await delivery.run(), Emit)
+    assert delivery.desk.looked == 0
+
+
+@pytest.mark.parametrize("trouble", [DOWN, BAD_KEY, REJECTED])
+async def test_what_is_on_the_ticket_is_reported_whatever_the_desk_says(delivery: Delivery, trouble: Refused) -> None:
+    first = await delivery.run()
+    delivery.desk.troubles.append(trouble)
+    assert await delivery.run() == first
 
 
 async def test_a_cancelled_delivery_leaves_its_lease_to_run_out_and_stays_uncertain(delivery: Delivery) -> None:
