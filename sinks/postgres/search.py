@@ -20,7 +20,7 @@ from typing import Any
 import asyncpg
 
 from infra.runtime.postgres.pool import Pool
-from infra.runtime.postgres.tenant import connection, tenant_call
+from sinks.postgres.joint_questions import JointQuestions, Kind, Rows
 from sinks.postgres.search_terms import exact_tokens
 from sinks.postgres.word_counts import WordCounts
 
@@ -53,18 +53,33 @@ class Found:
     link: str | None = None
 
 
-_LEXEMES = """
-SELECT lexeme FROM (
-    SELECT lexeme, min(p) AS first FROM unnest(to_tsvector('pg_catalog.english', left($1, 8000))) AS t(lexeme, positions, weights),
-        unnest(positions) AS p GROUP BY lexeme) found
-WHERE length(lexeme) BETWEEN 2 AND 60 ORDER BY first LIMIT $2
-"""
-_REQUESTER = "SELECT * FROM requester_tickets($1, $2, $3, $4, $5)"
-_COUNTS = "SELECT corpus, lexeme, documents FROM word_counts($1, $2, $3, $4)"
-_SIMILAR = "SELECT * FROM similar_solved_tickets($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-_ARTICLES = "SELECT * FROM articles_about($1, $2, $3, $4, $5, $6, $7)"
-_HOSTS = "SELECT * FROM named_items($1, $2)"
-_ADDRESSED = "SELECT * FROM addressed($1, $2, $3, $4)"
+_LEXEMES = Kind.of(
+    """(
+        SELECT lexeme, min(p) AS first
+        FROM unnest(to_tsvector('pg_catalog.english', left({}, 8000))) AS t(lexeme, positions, weights), unnest(positions) AS p
+        WHERE $1::text <> '' -- no tenant's, but asked with questions that are
+        GROUP BY lexeme) found
+    WHERE length(lexeme) BETWEEN 2 AND 60 ORDER BY first LIMIT {}""",
+    id="lexeme",
+)
+_COUNTS = Kind.of("word_counts($1, {}, {}, {})", id="lexeme", kind="corpus", number="documents")
+_TICKET = {"id": "ticket_id", "title": "subject", "body": "description", "resolution": "resolution"}
+_REQUESTER = Kind.of("requester_tickets($1, {}, {}, {}, {})", **_TICKET)
+_SIMILAR = Kind.of("similar_solved_tickets($1, {}, {}, {}, {}, {}, {}, {}, {})", **_TICKET, score="score")
+_ARTICLES = Kind.of(
+    "articles_about($1, {}, {}, {}, {}, {}, {})",
+    id="article_id",
+    title="title",
+    body="body",
+    score="score",
+    link="link",
+)
+_HOSTS = Kind.of("named_items($1, {})", id="item_id", title="name", body="details", kind="kind", link="link")
+_ADDRESSED = Kind.of(
+    "addressed($1, {}, {}, {})",
+    id="coalesce(item_id, ticket_id)", title="coalesce(name, subject)", body="coalesce(details, description)",
+    resolution="resolution", kind="kind", link="link", number="bits",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +103,7 @@ class Search:
     """Raises PostgresUnavailable when PostgreSQL is away. With `counts` a question may be weighed by what they remember."""
 
     def __init__(self, pool: Pool, counts: WordCounts | None = None) -> None:
-        self._pool, self._counts = pool, counts
+        self._ask, self._counts = JointQuestions(pool).ask, counts
         self._asked: dict[tuple[str, str], asyncio.Task[_Questions]] = {}
 
     async def requester_history(
@@ -96,7 +111,7 @@ class Search:
     ) -> Sequence[Found]:
         """A requester's earlier tickets, the newest first. One mailbox may write for several end customers."""
         asked = (requester_key, exclude_ticket, end_customer or None, limit)
-        rows = await tenant_call(self._pool, _REQUESTER, tenant_id, *asked)
+        rows = await self._ask(_REQUESTER, tenant_id, *asked)
         return _in_order(rows, "requester")
 
     async def similar_solved(
@@ -106,11 +121,11 @@ class Search:
         question = (await self._questions(tenant_id, text)).tickets
         if question is None:
             return []
-        rows = await tenant_call(
-            self._pool, _SIMILAR, tenant_id, question.words, question.weights, question.least, exclude_ticket,
+        rows = await self._ask(
+            _SIMILAR, tenant_id, question.words, question.weights, question.least, exclude_ticket,
             end_customer or None, SAME_CUSTOMER, MATCH_CEILING, limit,
         )  # fmt: skip
-        return [Found(row["ticket_id"], row["subject"], _ticket_excerpt(row), row["score"], "similar") for row in rows]
+        return [Found(row["id"], row["title"], _ticket_excerpt(row), row["score"], "similar") for row in rows]
 
     async def articles(self, tenant_id: str, text: str, limit: int) -> Sequence[Found]:
         """Knowledge articles about `text`."""
@@ -118,37 +133,34 @@ class Search:
         if question is None:
             return []
         asked = (question.words, question.weights, question.least, MATCH_CEILING, limit, EXCERPT_CHARACTERS + 1)
-        rows = await tenant_call(self._pool, _ARTICLES, tenant_id, *asked)
-        return [
-            Found(row["article_id"], row["title"], _cut(row["body"]), row["score"], "article", row["link"])
-            for row in rows
-        ]
+        rows = await self._ask(_ARTICLES, tenant_id, *asked)
+        return [Found(row["id"], row["title"], _cut(row["body"]), row["score"], "article", row["link"]) for row in rows]
 
     async def by_hostnames(self, tenant_id: str, names: Sequence[str]) -> Sequence[Found]:
         """Inventory items with these names, given in lower case."""
-        rows = await tenant_call(self._pool, _HOSTS, tenant_id, list(names))
-        return [Found(row["item_id"], row["name"], row["details"], 500.0, row["kind"], row["link"]) for row in rows]
+        rows = await self._ask(_HOSTS, tenant_id, list(names))
+        return [Found(row["id"], row["title"], row["body"], 500.0, row["kind"], row["link"]) for row in rows]
 
     async def by_addresses(
         self, tenant_id: str, addresses: Sequence[Address], end_customer: str | None
     ) -> Sequence[Found]:
         """Devices with these addresses, then the subnets that hold them, the smallest first, then earlier tickets naming them."""
         asked = (list(addresses), end_customer or None, INCIDENTS)
-        rows = await tenant_call(self._pool, _ADDRESSED, tenant_id, *asked)
+        rows = await self._ask(_ADDRESSED, tenant_id, *asked)
         found = [
             Found(
-                row["item_id"],
-                row["name"],
-                row["details"],
-                1000.0 if row["kind"] == "device" else float(row["bits"]),
+                row["id"],
+                row["title"],
+                row["body"],
+                1000.0 if row["kind"] == "device" else float(row["number"]),
                 row["kind"],
                 row["link"],
             )
             for row in rows
-            if row["ticket_id"] is None
+            if row["kind"] is not None
         ]
         found.sort(key=lambda item: (-item.score, item.id))
-        found += _in_order([row for row in rows if row["ticket_id"] is not None], "incident")
+        found += _in_order([row for row in rows if row["kind"] is None], "incident")
         return found
 
     async def _questions(self, tenant_id: str, text: str) -> _Questions:
@@ -158,25 +170,25 @@ class Search:
         key = (tenant_id, text)
         asked = self._asked.get(key)
         if asked is None:
-            asked = self._asked[key] = asyncio.create_task(self._weighed(tenant_id, text))
+            lexemes = self._ask(_LEXEMES, tenant_id, text, CANDIDATE_LEXEMES)  # at once, with what else is asked now
+            asked = self._asked[key] = asyncio.create_task(self._weighed(tenant_id, text, lexemes))
             asked.add_done_callback(lambda done: self._answered(key, done))
         return await asyncio.shield(asked)
 
-    async def _weighed(self, tenant_id: str, text: str) -> _Questions:
+    async def _weighed(self, tenant_id: str, text: str, found: asyncio.Future[Rows]) -> _Questions:
         """What isn't remembered is counted, and remembered."""
-        async with connection(self._pool) as connected:
-            lexemes = [row["lexeme"] for row in await connected.fetch(_LEXEMES, text, CANDIDATE_LEXEMES)]
+        lexemes = [row["id"] for row in await found]
         words, everything = [*exact_tokens(text), *lexemes], "@" + tenant_id
         counts: dict[str, dict[str, int]] = {
             corpus: {} if self._counts is None else self._counts.of(tenant_id, corpus) for corpus in CORPORA
         }
         uncounted = [[word for word in (everything, *words) if word not in counts[corpus]] for corpus in CORPORA]
         if any(uncounted):
-            rows = await tenant_call(self._pool, _COUNTS, tenant_id, *uncounted, COUNT_CEILING)
+            rows = await self._ask(_COUNTS, tenant_id, *uncounted, COUNT_CEILING)
             for corpus, asked in zip(CORPORA, uncounted, strict=True):
                 counts[corpus] |= dict.fromkeys(asked, 0)
             for row in rows:
-                counts[row["corpus"]][row["lexeme"]] = row["documents"]
+                counts[row["kind"]][row["id"]] = row["number"]
         return _Questions(
             *(_question(words, lexemes, counts[corpus], counts[corpus][everything]) for corpus in CORPORA)
         )
@@ -209,15 +221,12 @@ def _weight(word: str, documents_with: int, documents: int) -> float:
 
 def _in_order(rows: Sequence[Any], kind: str) -> list[Found]:
     """Tickets that came in the order of their worth."""
-    return [
-        Found(row["ticket_id"], row["subject"], _ticket_excerpt(row), 1 / rank, kind)
-        for rank, row in enumerate(rows, 1)
-    ]
+    return [Found(row["id"], row["title"], _ticket_excerpt(row), 1 / rank, kind) for rank, row in enumerate(rows, 1)]
 
 
 def _ticket_excerpt(row: asyncpg.Record) -> str:
     """What was done comes first: it is what the reader wants, and the end may be cut."""
-    description, resolution = row["description"], row["resolution"].strip()
+    description, resolution = row["body"], row["resolution"].strip()
     parts = [f"Resolution: {resolution}"] if resolution else []
     parts.append(f"Problem: {description.strip()}")
     return _cut("\n".join(parts))

@@ -26,14 +26,14 @@ class TicketHistory:
 
     async def find(self, query: Query) -> Sequence[ContextItem]:
         ticket = query.ticket
-        similar = await query.search.similar_solved(
-            query.tenant_id, query.text, ticket.end_customer, ticket.ticket_id, SIMILAR_LIMIT
-        )
-        requester: Sequence[Found] = ()
+        requester: Sequence[Found] = ()  # asked first, since it need not wait until the text is weighed
         if ticket.requester and ticket.requester.key:
             requester = await query.search.requester_history(
                 query.tenant_id, ticket.requester.key, ticket.end_customer, ticket.ticket_id, REQUESTER_LIMIT
             )
+        similar = await query.search.similar_solved(
+            query.tenant_id, query.text, ticket.end_customer, ticket.ticket_id, SIMILAR_LIMIT
+        )
         return _merged(self.name, ((similar, _SIMILAR_WEIGHT), (requester, _REQUESTER_WEIGHT)))
 
 

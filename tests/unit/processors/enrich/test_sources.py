@@ -35,8 +35,8 @@ async def test_history_asks_for_the_requester_and_for_the_text_and_leaves_out_th
     await TicketHistory().find(query(search))
     text = "Billing stands still\nThe server would be 10.20.20.20"
     assert search.asked == [
-        ("similar_solved", "a", text, "Quillmark Law", "52103", 10),
         ("requester_history", "a", "accounts@quillmark-law.example", "Quillmark Law", "52103", 5),
+        ("similar_solved", "a", text, "Quillmark Law", "52103", 10),
     ]
 
 
