@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -110,6 +111,24 @@ async def test_a_dropped_event_is_done_with_too(kept: Kept) -> None:
     await kept.received.mark(kept.tenant, event.event_id, "dropped", "unchanged")
     await kept.received.mark(kept.tenant, event.event_id, "dropped", "unchanged")
     assert await kept.received.admit(event, at(8), "h") is Admission.COPY
+
+
+async def test_events_that_are_marked_at_once_are_each_done_with_in_their_own_tenant_and_no_other_is(
+    kept: Kept,
+) -> None:
+    mine, theirs, open_still = kept.event("wh-1"), kept.event("wh-2", tenant=kept.other), kept.event("wh-3")
+    same_id = replace(kept.event("wh-1", tenant=kept.other), event_id=mine.event_id)
+    events = [mine, theirs, open_still, same_id]
+    for event in events:
+        await kept.received.admit(event, at(7), "h")
+
+    done_with = (
+        kept.received.mark(event.tenant_id, event.event_id, "published", None) for event in (mine, theirs, mine)
+    )
+    await asyncio.gather(*done_with)
+
+    found = [await kept.received.admit(event, at(8), "h") for event in events]
+    assert found == [Admission.COPY, Admission.COPY, Admission.FRESH, Admission.FRESH]
 
 
 async def test_another_body_under_the_same_id_is_a_conflict_whether_done_with_or_not(kept: Kept) -> None:
