@@ -184,6 +184,7 @@ FORBIDDEN = [
         " 0, 0, NULL, NULL, now(), 'superseded')",
     ),
     ("synthesize", "SELECT mark_event('t', gen_random_uuid(), 'dropped', NULL)"),
+    ("synthesize", "SELECT mark_events(ARRAY['t'], ARRAY[gen_random_uuid()], ARRAY['dropped'], ARRAY[NULL])"),
     ("feedback_aggregate", "SELECT supersede_enhancement('t', 'ticket', 'content', 'superseded')"),
     ("feedback_aggregate", "SELECT * FROM servicedesk_credentials"),
     ("feedback_aggregate", "SELECT * FROM tickets"),
