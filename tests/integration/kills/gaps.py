@@ -11,12 +11,13 @@ HANDLED = ("infra.runtime.stream.handler", "EventHandler", "handle")
 
 
 class Gap(NamedTuple):
-    """`call` is module, class and method; `when` is before or after it."""
+    """`call` is module, class and method; `when` is before or after it. `model`: whether the ticket's tenant agreed to it."""
 
     service: str
     name: str
     call: tuple[str, str, str]
     when: str = "after"
+    model: bool = True
 
     def __str__(self) -> str:
         return f"{self.service}, {self.name}"
@@ -32,6 +33,7 @@ GAPS = (
     Gap(SYNTHESIZE, "lease taken, model not called", ("sinks.postgres.answers", "Answers", "take")),
     Gap(SYNTHESIZE, "model answered, not stored", ("sinks.postgres.answers", "Answers", "store"), "before"),
     Gap(SYNTHESIZE, "answer stored, not published", ("sinks.postgres.answers", "Answers", "store")),
+    Gap(SYNTHESIZE, "built-in answer kept, not published", ("sinks.postgres.answers", "Answers", "keep"), model=False),
     Gap(SYNTHESIZE, "published, not noted down", PUBLISHED),
     Gap(SYNTHESIZE, "noted down, not handled", ("sinks.postgres.enhancements", "Enhancements", "synthesized")),
     Gap(SYNTHESIZE, "handled, not committed", HANDLED),

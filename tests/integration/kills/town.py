@@ -81,9 +81,9 @@ class Town:
     groups: Groups
     extras: list[Extra] = field(default_factory=list)
 
-    async def tenants(self, count: int, *, jobs: int = 5) -> list[Tenant]:
-        """Fresh ones, that agreed to the model; every stage knows them."""
-        made = [await self._tenant(jobs) for _ in range(count)]
+    async def tenants(self, count: int, *, jobs: int = 5, without_model: frozenset[int] = frozenset()) -> list[Tenant]:
+        """Fresh ones, that agreed to the model but for the numbers `without_model`; every stage knows them."""
+        made = [await self._tenant(jobs, model=number not in without_model) for number in range(count)]
 
         async def edge_knows() -> bool:
             return (await made[-1].send(b"{}")).status == 422
@@ -199,11 +199,11 @@ class Town:
                 ends[partition] = records[-1].offset + 1
         return ends
 
-    async def _tenant(self, jobs: int) -> Tenant:
+    async def _tenant(self, jobs: int, *, model: bool) -> Tenant:
         chain, tenant_id = self.chain, f"msp-{uuid4().hex[:10]}"
         key = f"authtoken-of-{tenant_id}"
         base = await chain.desks.put_desk(tenant_id, DeskSettings(kind="onprem", key=key))
-        settings = {"external_model": True, "max_concurrent_jobs": jobs, "enhancement_timeout_seconds": 120}
+        settings = {"external_model": model, "max_concurrent_jobs": jobs, "enhancement_timeout_seconds": 120}
         new = NewTenant(tenant_id, base, key, settings=settings)
         change = Change("tests", "signed order", agreed_by="Head of IT")
         created = await create_tenant(chain.surroundings(), chain.pool, new, change)
