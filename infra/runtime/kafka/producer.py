@@ -3,6 +3,11 @@
 A producer that breaks for good (a fatal error, e.g. a sequence that the brokers don't follow) or falls silent is replaced by a new
 one. What was under way in it fails, and may have been written all the same.
 
+A record counts as written only if Kafka says at which offset. Without one, librdkafka also reports records whose request
+failed, once a later one of the same partition was acknowledged: the brokers would have refused that one. Yet brokers that don't
+know the producer on this partition, as after its start or theirs, take whatever sequence comes first, and the earlier record is
+in no log.
+
 While records are under way the loop looks for acknowledgements every 2 ms. A polling thread would hear of them at once, but fights
 with the loop for the interpreter's lock: measured on the edge, a third more CPU a webhook and a longer tail.
 
@@ -163,8 +168,13 @@ class Producer:
             if _fatal(error):
                 self._loop.call_soon(self._replace_broken, self._producer)  # not from within its own poll()
             return
+        offset = message.offset()
+        if offset is None:
+            metrics.PUBLISH_ERRORS.labels(topic).inc()
+            _fail(future, "Kafka acknowledged a later record and not this one")
+            return
         if self._on_written is not None:
-            self._on_written(topic, message.partition(), message.offset())
+            self._on_written(topic, message.partition(), offset)
         _seconds(topic).observe(now - sent)
         if not future.done():
             future.set_result(None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -11,6 +11,18 @@ from infra.runtime.kafka.producer import Producer, PublishError, Record
 
 RECORD = Record("tickets.received", 0, b"msp-acme-corp", b"value", [])
 NOWHERE = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}
+
+
+class Acknowledged(NamedTuple):
+    """What the client library hands over with a record; without an offset where Kafka acknowledged a later one alone."""
+
+    at: int | None
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int | None:
+        return self.at
 
 
 class Silent:
@@ -68,6 +80,19 @@ async def test_silence_is_counted_over_producers_and_ends_with_the_first_word(mo
             await producer.send(RECORD)
     assert producer.silent_seconds() > 2.0
     future = producer.send(RECORD)
-    producer._delivered(future, RECORD.topic, None, None)
+    producer._delivered(future, RECORD.topic, None, Acknowledged(7))
     assert producer.silent_seconds() == 0.0
     assert await producer.stop(0.0) == 0
+
+
+async def test_a_record_of_which_kafka_names_no_offset_may_be_in_no_log() -> None:
+    written: list[int] = []
+    producer = Producer(NOWHERE, on_written=lambda _topic, _partition, offset: written.append(offset))
+    producer._producer = Silent()  # type: ignore[assignment]
+    first, later = producer.send(RECORD), producer.send(RECORD)
+    producer._delivered(first, RECORD.topic, None, Acknowledged(None))
+    producer._delivered(later, RECORD.topic, None, Acknowledged(0))
+    with pytest.raises(PublishError, match="not this one"):
+        await first
+    await later
+    assert written == [0]
