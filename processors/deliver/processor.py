@@ -54,8 +54,8 @@ async def process(event: EnhancementSynthesized, *, ports: Ports) -> Outcome:
     first all the same: where nothing is in the way the claim can say that the note is sent now, which saves a call a note."""
     key, owner = note_key(event), str(uuid4())
     obstacle = await _obstacle_at_desk(_ticket(key), ports)
-    most_notes = NO_LIMIT if event.again else ports.notes_a_day
-    intent = await ports.intents.claim(key, owner, event, to_send_below=most_notes if obstacle is None else None)
+    below = _most_notes(event, ports) if obstacle is None else None
+    intent = await ports.intents.claim(key, owner, event, to_send_below=below)
     if isinstance(intent, Busy):
         return Hold(Reason.NOTE_PENDING, BUSY_SECONDS, Scope.TICKET, "another worker is at work on this ticket")
     if intent.ending is not None:
@@ -117,7 +117,7 @@ async def _obstacle_at_desk(ticket: TicketRef, ports: Ports) -> Reason | Refused
 
 async def _limit(task: _Task, ports: Ports) -> Reason | None:
     """Why a ticket that had its notes of a day gets none, if so. It doesn't bind an operator who asks for another note."""
-    if task.event.again or task.intent.others_lately < ports.notes_a_day:
+    if task.intent.others_lately < _most_notes(task.event, ports):
         return None
     key = task.key
     overtaken = await ports.enhancements.superseded(key.tenant_id, key.ticket_id, key.content_hash)
@@ -149,6 +149,11 @@ async def _note_down(event: EnhancementSynthesized, ending: Ending, ports: Ports
         await ports.enhancements.posted(*where, ending.note_id)
     else:
         await ports.enhancements.dropped(*where, (ending.reason or Reason.DUPLICATE).value)
+
+
+def _most_notes(event: EnhancementSynthesized, ports: Ports) -> int:
+    """On a ticket within 24 hours; an operator's replay may exceed that."""
+    return NO_LIMIT if event.again else ports.notes_a_day
 
 
 def _ticket(key: NoteKey) -> TicketRef:
