@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import asyncpg
 
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import Connection, tenant_transaction
 from sinks.postgres import audit_log
-from sinks.postgres.audit_log import MASKED, Audited
+from sinks.postgres.audit_log import MASKED, Change
 from sinks.postgres.credentials import DeskCredentials
 from sinks.postgres.tenant_directory import TenantDirectory, load_tenants
 from sinks.postgres.tenant_settings import TENANT_ID, BadSetting, TenantSettings, Value, parse
 from sinks.postgres.webhook_secrets import WebhookSecret, WebhookSecrets
 
-__all__ = ["NewTenant", "TenantDirectory", "TenantSettings", "TenantStore"]
+__all__ = ["Change", "NewTenant", "TenantDirectory", "TenantSettings", "TenantStore"]
 
 _PARTITION_LOCK = 7_263_019_184
 """Advisory lock under which partitions are given out."""
@@ -45,15 +45,6 @@ class NewTenant:
     settings: Mapping[str, str | Value] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Who changes a setting, and why; `agreed_by` names who agreed to an outside model, where that is switched on."""
-
-    who: str
-    reason: str = ""
-    agreed_by: str | None = None
-
-
 class TenantStore:
     """Raises PostgresUnavailable when PostgreSQL is away."""
 
@@ -79,15 +70,7 @@ class TenantStore:
                 await _update(connection, new.tenant_id, values, change)
                 await credentials.add(connection, new.tenant_id, new.credential, who=change.who)
                 secret = await secrets.add(connection, new.tenant_id, who=change.who)
-                entry = Audited(
-                    new.tenant_id,
-                    change.who,
-                    "tenant create",
-                    f"partition {partition}",
-                    None,
-                    _shown(values),
-                    change.reason,
-                )
+                entry = change.entry(new.tenant_id, "tenant create", f"partition {partition}", None, _shown(values))
                 await audit_log.write(connection, entry)
         except asyncpg.UniqueViolationError as error:
             raise TenantExists(f"there is a tenant {new.tenant_id!r} already") from error
@@ -110,14 +93,8 @@ class TenantStore:
         async with tenant_transaction(self._pool, tenant_id) as connection:
             await _update(connection, tenant_id, values, change)
             for name, value in values.items():
-                entry = Audited(
-                    tenant_id,
-                    change.who,
-                    "tenant set",
-                    name,
-                    str(getattr(before, name)),
-                    str(value),
-                    _why(name, change),
+                entry = replace(change, reason=_why(name, change)).entry(
+                    tenant_id, "tenant set", name, str(getattr(before, name)), str(value)
                 )
                 await audit_log.write(connection, entry)
         return await self.show(tenant_id)
@@ -132,7 +109,7 @@ class TenantStore:
             operation = "tenant enable" if enabled else "tenant disable"
             await audit_log.write(
                 connection,
-                Audited(tenant_id, change.who, operation, "enabled", str(before.enabled), str(enabled), change.reason),
+                change.entry(tenant_id, operation, "enabled", str(before.enabled), str(enabled)),
             )
         return await self.show(tenant_id)
 
@@ -144,9 +121,7 @@ class TenantStore:
         async with tenant_transaction(self._pool, tenant_id) as connection:
             await credentials.add(connection, tenant_id, credential, who=change.who)
             await _update(connection, tenant_id, {}, change)  # so that what is held for the old one is tried again
-            entry = Audited(
-                tenant_id, change.who, "tenant replace-credential", "servicedesk_api_key", MASKED, MASKED, change.reason
-            )
+            entry = change.entry(tenant_id, "tenant replace-credential", "servicedesk_api_key", MASKED, MASKED)
             await audit_log.write(connection, entry)
 
 

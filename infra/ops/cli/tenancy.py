@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,13 +49,6 @@ def refusals() -> Iterator[None]:
     except NoPartitionFree as error:
         what, _, cure = str(error).partition(". ")
         raise Failure(what, cure) from None
-
-
-@asynccontextmanager
-async def tenant_store(around: Surroundings) -> AsyncIterator[TenantStore]:
-    async with operator_pool(around) as pool:
-        with refusals():
-            yield TenantStore(pool)
 
 
 async def create_tenant(around: Surroundings, pool: Pool, new: NewTenant, change: Change) -> Created:

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from infra.ops.cli.commands.tenant import read_credential
+from infra.ops.cli.commands.tenant.credential_file import read_credential
 from infra.ops.cli.failure import Failure, WrongUse
 from infra.ops.cli.main import run
 from infra.ops.cli.running import run_async

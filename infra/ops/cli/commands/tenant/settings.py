@@ -1,0 +1,59 @@
+"""`tenant set`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+
+import click
+
+from infra.ops.cli.commands.tenant.store import reason_option, with_store, word
+from infra.ops.cli.failure import WrongUse
+from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
+from infra.ops.cli.tenant_argument import tenant_argument
+
+_PAIR = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+
+
+class SetCommand(JsonCommand):
+    """Settings are many, so that one which `--json` took for its FILE would not be missed: that is refused."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        apart = "--json" in args
+        rest = super().parse_args(ctx, args)
+        if apart and any(_PAIR.match(ctx.params.get(name) or "") for name in ("json_to", "tenant_id")):
+            raise WrongUse("--json takes the word after it for its FILE", "write --json last, or --json=FILE")
+        return rest
+
+
+@click.command("set", cls=SetCommand)
+@tenant_argument("ID")
+@click.argument("settings", nargs=-1, required=True, metavar="NAME=VALUE …")
+@click.option("--agreed-by", help="Who agreed to an outside model, for external_model=true.")
+@reason_option
+@json_option
+def set_(tenant_id: str, settings: tuple[str, ...], agreed_by: str | None, reason: str, json_to: JsonTo) -> int:
+    """Change settings of the tenant ID; effective everywhere within seconds, and audited.
+
+    external_model=true lets ticket text, masked, leave for an outside language model: say who agreed with --agreed-by, and why
+    with --reason.
+    """
+    from infra.ops.cli.surroundings import Surroundings
+    from infra.ops.cli.tenancy import pairs, require_reachable
+
+    values, output = pairs(settings), Output(json_to)
+    if values.get("external_model", "").lower() == "true" and not (agreed_by and reason):
+        raise WrongUse("external_model=true needs to be agreed to", "add --agreed-by NAME --reason TEXT")
+    if "servicedesk_base_url" in values:
+        require_reachable(Surroundings.find(), values["servicedesk_base_url"])
+    after = asdict(
+        with_store(
+            lambda store, acting: store.set(tenant_id, values, acting.operator.change(reason, agreed_by)), tenant_id
+        )
+    )
+    changed = {name: after[name] for name in values}
+    output.result(
+        {"tenant_id": tenant_id, "settings": after},
+        lambda: output.say("\n".join(f"{name} = {word(value)}" for name, value in changed.items())),
+    )
+    return 0
