@@ -98,6 +98,7 @@ SIGNED_BY: dict[str, tuple[Topic, ...]] = {
     "deliver": (Topic.ENHANCEMENTS_DELIVERED, Topic.DEAD_LETTERS),
     "feedback_aggregate": (Topic.FEEDBACK_AGGREGATED, Topic.DEAD_LETTERS),
     "reconcile": (Topic.TICKETS_RECEIVED,),
+    "sealer": (),
     "replay": (
         Topic.TICKETS_RECEIVED,
         Topic.TICKETS_ENRICHED,
@@ -105,4 +106,5 @@ SIGNED_BY: dict[str, tuple[Topic, ...]] = {
         Topic.FEEDBACK_SUBMITTED,
     ),
 }
-"""The topics for which a service's signing key is valid; a signature by any other service's key is refused."""
+"""The topics for which a service's signing key is valid; a signature by any other service's key is refused. The sealer's key signs
+the audit log's hours, and no topic."""

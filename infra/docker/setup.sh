@@ -3,7 +3,7 @@
 set -eu
 ticketstream topics ensure --single-node
 ticketstream database migrate
-for service in ingest enrich synthesize deliver feedback_aggregate reconcile replay; do
+for service in ingest enrich synthesize deliver feedback_aggregate reconcile sealer replay; do
     [ -f "/keys/$service.pem" ] || ticketstream key create "$service" --out "/keys/$service.pem"
 done
 chown 10001 /keys/*.pem  # the services run as this user, and a key must not be readable by others

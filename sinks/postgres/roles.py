@@ -23,6 +23,7 @@ LOGINS = (
     "ticketstream_lag",
     "ticketstream_sync",
     "ticketstream_reconcile",
+    "ticketstream_sealer",
     "ticketstream_operator",
 )
 SCRAM_ITERATIONS = 4096

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.ops.audit.settings import SealerSettings
 from infra.ops.reconcile.settings import ReconcileSettings
 from infra.runtime.kafka.client_settings import KafkaSettings
 from infra.runtime.settings import ProcessSettings, variable
@@ -23,7 +24,15 @@ LOCAL_STACKS = {"TICKETSTREAM_LOCAL", "TICKETSTREAM_PORTS_FILE"}
 
 @pytest.mark.parametrize(
     "settings",
-    [IngestSettings, EnrichSettings, SynthesizeSettings, DeliverSettings, FeedbackAggregateSettings, ReconcileSettings],
+    [
+        IngestSettings,
+        EnrichSettings,
+        SynthesizeSettings,
+        DeliverSettings,
+        FeedbackAggregateSettings,
+        ReconcileSettings,
+        SealerSettings,
+    ],
 )
 def test_a_processs_variables(settings: type[ProcessSettings]) -> None:
     assert {variable(settings, (name,)) for name in settings.model_fields} - LOCAL_STACKS <= NAMED

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("replay", "run tickets of a time window again"),
     "lag": ("lag", "how far each stage is behind, for whom, and what is held"),
     "dead-letters": ("dead_letters", "what could not be handled, and why"),
+    "audit": ("audit", "who did what with which tenant and why, and proof that nobody changed it"),
     "tail": ("tail", "follow the notes as they are delivered"),
     "bench": ("bench", "measure, and say compared with what"),
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from infra.runtime.keys.directory import ServiceKey
     from infra.runtime.keys.signing import SigningKey
 
-SERVICES = ("ingest", "enrich", "synthesize", "deliver", "feedback_aggregate", "reconcile", "replay")
+SERVICES = ("ingest", "enrich", "synthesize", "deliver", "feedback_aggregate", "reconcile", "sealer", "replay")
 _OUT = click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -15,6 +15,7 @@ from schemas.topics import SIGNED_BY, Stage
 SIMULATOR = "servicedesk"
 INGEST = "ingest"
 RECONCILE = "reconcile"
+SEALER = "sealer"
 RINGS: Mapping[str, tuple[str, ...]] = {
     INGEST: ("webhook_keys", "link_keys"),
     Stage.DELIVER.value: ("credential_keys", "link_keys"),
@@ -71,7 +72,8 @@ def service_groups(site: Site) -> list[list[ServiceSpec]]:
     first."""
     stages = [_process(site, stage.value, "-m", f"processors.{stage.value}") for stage in Stage]
     reconcile = _process(site, RECONCILE, "-m", "infra.ops.reconcile")
-    return [[_simulator(site)], [*stages, reconcile], [_process(site, INGEST, "-m", "ingest")]]
+    sealer = _process(site, SEALER, "-m", "infra.ops.audit")
+    return [[_simulator(site)], [*stages, reconcile, sealer], [_process(site, INGEST, "-m", "ingest")]]
 
 
 def environment(site: Site, service: str) -> dict[str, str]:

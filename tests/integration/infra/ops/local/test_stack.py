@@ -145,7 +145,7 @@ async def test_endpoints_are_written_as_the_contract_says(stack: LocalStack) -> 
         "servicedesk",
         "internal",
     }
-    assert set(written["internal"]) == {"ingest", "reconcile", *(stage.value for stage in Stage)}
+    assert set(written["internal"]) == {"ingest", "reconcile", "sealer", *(stage.value for stage in Stage)}
     assert written["registry"] == written["internal"]["ingest"] + "/registry"
     assert read_endpoints(stack.state_dir) == stack.endpoints
 
@@ -155,7 +155,7 @@ async def test_the_topics_are_there(stack: LocalStack) -> None:
 
 
 async def test_every_service_gets_its_own_role_and_only_its_own_secrets(stack: LocalStack) -> None:
-    for service in ("ingest", "reconcile", *(stage.value for stage in Stage)):
+    for service in ("ingest", "reconcile", "sealer", *(stage.value for stage in Stage)):
         got = await surroundings_of(stack, service)
         assert [name for name in got if name.startswith("DATABASE_URL")] == [f"DATABASE_URL_{service.upper()}"]
         connection = await asyncpg.connect(got[f"DATABASE_URL_{service.upper()}"])
