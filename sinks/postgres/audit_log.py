@@ -9,6 +9,8 @@ from infra.runtime.postgres.tenant import Connection, tenant_transaction
 
 MASKED = "***"
 """Stands for a secret, old or new."""
+PLATFORM = "-platform"
+"""Stands in place of a tenant for what concerns none or several. No tenant is called so: an id begins with a letter or digit."""
 
 
 @dataclass(frozen=True, slots=True)
