@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from infra.runtime.keys.rings import KeyRing, KeyRingError
-from infra.runtime.settings import ProcessSettings
+from infra.runtime.settings import CommaSeparated, ProcessSettings
+from ingest.source_address import SourceAddresses
 
 
 def _ring_of(variable: str) -> Callable[[SecretStr], SecretStr]:
@@ -22,8 +23,18 @@ def _ring_of(variable: str) -> Callable[[SecretStr], SecretStr]:
     return check
 
 
+def _networks(text: object) -> object:
+    """A list of addresses and networks, separated by commas."""
+    if not isinstance(text, str):
+        return text
+    found = tuple(one.strip() for one in text.split(",") if one.strip())
+    SourceAddresses.parse(found)
+    return found
+
+
 class IngestSettings(ProcessSettings):
-    """`public_url` is how browsers reach the edge, which decides whether its cookie is for https only."""
+    """`public_url` is how browsers reach the edge, which decides whether its cookie is for https only. `trusted_proxies` are the
+    addresses and networks whose `X-Forwarded-For` is believed."""
 
     database_url: SecretStr = Field(alias="DATABASE_URL_INGEST")
     webhook_keys: Annotated[SecretStr, AfterValidator(_ring_of("TICKETSTREAM_WEBHOOK_KEYS"))]
@@ -31,6 +42,7 @@ class IngestSettings(ProcessSettings):
     ingest_port: int = Field(8080, ge=0, le=65535)
     ingest_host: str = "127.0.0.1"
     public_url: str | None = Field(None, pattern=r"^https?://")
+    trusted_proxies: Annotated[CommaSeparated, BeforeValidator(_networks)] = ()
 
     @property
     def webhook_ring(self) -> KeyRing:
@@ -39,6 +51,10 @@ class IngestSettings(ProcessSettings):
     @property
     def link_ring(self) -> KeyRing:
         return KeyRing.parse(self.link_keys.get_secret_value(), variable="TICKETSTREAM_LINK_KEYS")
+
+    @property
+    def source_addresses(self) -> SourceAddresses:
+        return SourceAddresses.parse(self.trusted_proxies)
 
     @property
     def reached_by_https(self) -> bool:
