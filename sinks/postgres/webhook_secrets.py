@@ -6,6 +6,7 @@ import secrets
 from base64 import b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from infra.runtime.keys.rings import KeyRing
 from infra.runtime.postgres.pool import Pool
@@ -15,6 +16,7 @@ from sinks.postgres.audit_log import MASKED, Audited
 
 COLUMN = "webhook_secret"
 BOTH_VALID = timedelta(hours=24)
+FINGERPRINT_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,18 @@ class WebhookSecret:
     def whsec(self) -> str:
         return "whsec_" + b64encode(self.raw.encode()).decode()
 
+    @property
+    def fingerprint(self) -> str:
+        """Tells secrets apart without showing them: what `fingerprint` says of the raw key."""
+        return fingerprint(self.raw.encode())
+
     def __repr__(self) -> str:
         return f"WebhookSecret({MASKED})"
+
+
+def fingerprint(raw_key: bytes) -> str:
+    """The first 8 hex digits of the SHA-256 of the raw key, its 43 characters: the signing scripts' `--test` prints the same."""
+    return sha256(raw_key).hexdigest()[:FINGERPRINT_DIGITS]
 
 
 class WebhookSecrets:
