@@ -28,8 +28,16 @@ from ingest.feedback_queue import FeedbackQueue
 from ingest.health import checks
 from ingest.keys_route import KeysRoute
 from ingest.ports import EventPublisher
-from ingest.postgres_sources import Database, PostgresFeedback, PostgresKeys, PostgresTenants, PostgresTokens
+from ingest.postgres_sources import (
+    Database,
+    PostgresFeedback,
+    PostgresKeys,
+    PostgresSecretUses,
+    PostgresTenants,
+    PostgresTokens,
+)
 from ingest.registry import Registry
+from ingest.secret_uses import SecretUses
 from ingest.settings import IngestSettings
 from ingest.tenants_view import TenantsView
 from ingest.webhooks import WebhookEdge
@@ -67,7 +75,8 @@ async def _serve(settings: IngestSettings, kafka: KafkaClient, signer: SigningKe
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     database = Database(settings.database_url.get_secret_value())
     tenants = TenantsView(PostgresTenants(database), settings.webhook_ring)
-    following = asyncio.create_task(tenants.run())
+    uses = SecretUses()
+    background = [asyncio.create_task(work) for work in (tenants.run(), uses.run(PostgresSecretUses(database)))]
     internal = InternalServer(
         checks=checks(tenants, kafka.servers), routes=Registry(prefix=settings.topic_prefix).routes()
     )
@@ -76,9 +85,11 @@ async def _serve(settings: IngestSettings, kafka: KafkaClient, signer: SigningKe
         if await _topics_fit(kafka, settings.topic_prefix, stop):
             collect_rarely()
             async with _publisher(settings, kafka, signer) as publisher:
-                await _serve_public(settings, _edge(settings, database, tenants, publisher), internal.port, stop)
+                await _serve_public(settings, _edge(settings, database, tenants, publisher, uses), internal.port, stop)
     finally:
-        following.cancel()
+        for task in background:
+            task.cancel()
+        await asyncio.wait(background)
         await internal.stop()
         await database.close()
 
@@ -119,10 +130,12 @@ async def _publisher(settings: IngestSettings, kafka: KafkaClient, signer: Signi
             log.warning("Records not acknowledged when stopping", records=left)
 
 
-def _edge(settings: IngestSettings, database: Database, tenants: TenantsView, publisher: EventPublisher) -> Edge:
+def _edge(
+    settings: IngestSettings, database: Database, tenants: TenantsView, publisher: EventPublisher, uses: SecretUses
+) -> Edge:
     queue = FeedbackQueue(tenants, publisher)
     return Edge(
-        webhooks=WebhookEdge(tenants, publisher),
+        webhooks=WebhookEdge(tenants, publisher, uses=uses),
         feedback=FeedbackApi(BearerTokens(PostgresTokens(database)), queue, PostgresFeedback(database)),
         links=FeedbackLinks(settings.link_ring, queue, secure=settings.reached_by_https),
         keys=KeysRoute(PostgresKeys(database)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 HTTP_REQUESTS = Counter(
     "http_requests_total", "HTTP requests answered, by method, route and status.", ["method", "route", "status"]
@@ -22,6 +22,11 @@ WEBHOOKS = Counter(
 )
 TENANTS_REFRESH_FAILED = Counter(
     "ticketstream_ingest_tenants_refresh_failed_total", "Polls of the tenants that PostgreSQL didn't answer."
+)
+SECRET_DUE = Gauge(
+    "ticketstream_webhook_secret_due_timestamp_seconds",
+    "When the tenant's webhook secret should be exchanged, in seconds since 1970.",
+    ["tenant_id"],
 )
 CONNECTIONS_REFUSED = Counter(
     "ticketstream_ingest_connections_refused_total", "Connections answered with 503, since there were too many."

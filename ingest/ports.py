@@ -13,8 +13,9 @@ from schemas.topics import Topic
 
 @dataclass(frozen=True, slots=True)
 class TenantAccess:
-    """What the edge must know of a tenant. `secrets` are raw HMAC keys, any of them may have signed. `readable` is false when
-    a stored secret couldn't be decrypted here, so that a failing signature may be our fault and not the sender's."""
+    """What the edge must know of a tenant. `secrets` are raw HMAC keys, any of them may have signed, `secret_ids` what uses of them
+    are noted under, in the same places. `readable` is false when a stored secret couldn't be decrypted here, so that a failing
+    signature may be our fault and not the sender's."""
 
     tenant_id: str
     partition: int
@@ -23,6 +24,7 @@ class TenantAccess:
     burst: int
     secrets: tuple[bytes, ...]
     readable: bool = True
+    secret_ids: tuple[str, ...] = ()
 
 
 class Tenants(Protocol):
@@ -41,7 +43,8 @@ class Tenants(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TenantRow:
-    """A tenant as stored; `secrets` are ciphertexts."""
+    """A tenant as stored; `secrets` are ciphertexts, `secret_ids` their ids in the same places. `secret_due` is when the current
+    one should be exchanged, in seconds since 1970."""
 
     tenant_id: str
     partition: int
@@ -49,6 +52,8 @@ class TenantRow:
     rate_per_second: float
     burst: int
     secrets: tuple[str, ...]
+    secret_ids: tuple[str, ...] = ()
+    secret_due: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,17 @@ from infra.runtime.postgres.tenant import connection
 from ingest.ports import FeedbackQuery, TenantRow, TenantSnapshot, Token
 from schemas.times import rfc3339
 from sinks.postgres.feedback import Feedback, FeedbackFilter
+from sinks.postgres.secret_uses import SecretUse, SecretUseStore
 from sinks.postgres.service_keys import ServiceKeys
 from sinks.postgres.tokens import ApiTokens
 
 POOL_SIZE = 4
 CLOSE_SECONDS = 2.0
+_TENANTS = """
+SELECT t.tenant_id, t.partition, t.enabled, t.rate_per_second, t.burst, s.secrets, s.secret_ids,
+       extract(epoch FROM s.due)::float AS secret_due
+FROM ingest_tenants() t LEFT JOIN ingest_webhook_secrets() s USING (tenant_id) ORDER BY t.partition
+"""
 
 
 class Database:
@@ -57,7 +63,7 @@ class PostgresTenants:
 
     async def load(self) -> TenantSnapshot:
         async with connection(self._database.pool) as connected:
-            rows = await connected.fetch("SELECT * FROM ingest_tenants()")
+            rows = await connected.fetch(_TENANTS)
             seconds = await connected.fetchval("SELECT extract(epoch FROM ingest_tenants_expire_at() - now())")
         return TenantSnapshot(
             [
@@ -67,12 +73,24 @@ class PostgresTenants:
                     enabled=row["enabled"],
                     rate_per_second=row["rate_per_second"],
                     burst=row["burst"],
-                    secrets=tuple(row["secrets"]),
+                    secrets=tuple(row["secrets"] or ()),
+                    secret_ids=tuple(str(secret_id) for secret_id in row["secret_ids"] or ()),
+                    secret_due=row["secret_due"],
                 )
                 for row in rows
             ],
             None if seconds is None else float(seconds),
         )
+
+
+class PostgresSecretUses:
+    """Implements `KeepsUses`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def note(self, uses: Sequence[SecretUse]) -> None:
+        await SecretUseStore(self._database.pool).note(uses)
 
 
 class PostgresTokens:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Protocol
 
 from infra.runtime.keys.rings import KeyRingError
@@ -82,12 +83,14 @@ class TenantsView:
     def _take(self, snapshot: TenantSnapshot, asked_at: float) -> None:
         opened: dict[tuple[str, str], bytes] = {}
         self._tenants = {row.tenant_id: self._access(row, opened) for row in snapshot.rows}
+        _show_due(snapshot.rows)
         self._opened = opened
         self._reload_at = asked_at + min(FULL_LOAD_SECONDS, snapshot.changes_in or FULL_LOAD_SECONDS)
 
     def _access(self, row: TenantRow, opened: dict[tuple[str, str], bytes]) -> TenantAccess:
         keys: list[bytes] = []
-        for stored in row.secrets:
+        secret_ids: list[str] = []
+        for stored, secret_id in zip_longest(row.secrets, row.secret_ids, fillvalue=""):
             try:
                 key = self._opened.get((row.tenant_id, stored)) or self._open(row.tenant_id, stored)
             except (KeyRingError, BadSecret, UnicodeDecodeError) as error:
@@ -95,6 +98,7 @@ class TenantsView:
                 continue
             opened[row.tenant_id, stored] = key
             keys.append(key)
+            secret_ids.append(secret_id)
         return TenantAccess(
             tenant_id=row.tenant_id,
             partition=row.partition,
@@ -103,9 +107,17 @@ class TenantsView:
             burst=row.burst,
             secrets=tuple(keys),
             readable=len(keys) == len(row.secrets),
+            secret_ids=tuple(secret_ids),
         )
 
     def _open(self, tenant_id: str, stored: str) -> bytes:
         """Kept either as shown (`whsec_…`) or as the raw key's 43 characters."""
         plain = self._ring.decrypt(stored, tenant_id=tenant_id, column=self._column)
         return raw_key(plain.decode("ascii")) if plain.startswith(SECRET_PREFIX.encode()) else plain
+
+
+def _show_due(rows: Sequence[TenantRow]) -> None:
+    edge_metrics.SECRET_DUE.clear()  # and of no tenant that is gone
+    for row in rows:
+        if row.secret_due is not None:
+            edge_metrics.SECRET_DUE.labels(row.tenant_id).set(row.secret_due)

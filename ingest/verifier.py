@@ -35,6 +35,13 @@ class Verdict(StrEnum):
     WRONG = "wrong"
 
 
+class Checked(NamedTuple):
+    """`key` is the place of the key that signed; None for WRONG."""
+
+    verdict: Verdict
+    key: int | None
+
+
 class SignedHeaders(NamedTuple):
     """The three headers, well-formed; whether they are true is for `verify` to say."""
 
@@ -60,19 +67,23 @@ def read_headers(ids: Sequence[bytes], timestamps: Sequence[bytes], signatures: 
 
 
 def verify(headers: SignedHeaders, body: bytes, keys: Sequence[bytes], now: float) -> Verdict:
-    """Whether one of the raw `keys` signed this body at a time within 300 s of `now`, either way.
+    """Whether one of the raw `keys` signed this body at a time within 300 s of `now`, either way: `check` without the key."""
+    return check(headers, body, keys, now).verdict
+
+
+def check(headers: SignedHeaders, body: bytes, keys: Sequence[bytes], now: float) -> Checked:
+    """Which of the raw `keys` signed this body at a time within 300 s of `now`, either way.
 
     WRONG goes before STALE: only who holds a key learns (in our logs) that a clock is off. Without keys the answer is WRONG and
     takes as long.
     """
     signed = b"%b.%b.%b" % (headers.webhook_id, headers.timestamp, body)
     offered = [part[3:] for part in headers.signatures.split(b" ") if part.startswith(b"v1,")]
-    matched = _any_matches(signed, offered, keys or _NOBODYS_KEY)
-    if not (matched and keys):
-        return Verdict.WRONG
-    if abs(now - int(headers.timestamp)) > TOLERANCE_SECONDS:
-        return Verdict.STALE
-    return Verdict.VALID
+    matched = _all_compared(signed, offered, keys or _NOBODYS_KEY)
+    if not (any(matched) and keys):
+        return Checked(Verdict.WRONG, None)
+    stale = abs(now - int(headers.timestamp)) > TOLERANCE_SECONDS
+    return Checked(Verdict.STALE if stale else Verdict.VALID, matched.index(True))
 
 
 def signature(key: bytes, webhook_id: bytes, timestamp: bytes, body: bytes) -> bytes:
@@ -93,13 +104,14 @@ def raw_key(secret: str) -> bytes:
     return key
 
 
-def _any_matches(signed: bytes, offered: Iterable[bytes], keys: Sequence[bytes]) -> bool:
-    """Compares base64 texts, of which only the canonical one fits; looks at every pair, whichever fits."""
-    matched = False
-    for key in keys:
+def _all_compared(signed: bytes, offered: Iterable[bytes], keys: Sequence[bytes]) -> list[bool]:
+    """By key, whether it made one of the signatures. Compares base64 texts, of which only the canonical one fits; looks at every
+    pair, whichever fits."""
+    matched = [False] * len(keys)
+    for place, key in enumerate(keys):
         expected = _encoded(key, signed)
         for candidate in offered:
-            matched |= hmac.compare_digest(expected, candidate)
+            matched[place] |= hmac.compare_digest(expected, candidate)
     return matched
 
 

@@ -23,8 +23,9 @@ from ingest.ports import EventPublisher, TenantAccess, Tenants
 from ingest.rate_limit import RateLimit
 from ingest.recent_webhooks import Acknowledged, InFlight, Key, RecentWebhooks
 from ingest.request_body import header_values, read_body, require_media_type
+from ingest.secret_uses import SecretUses
 from ingest.ticket_body import parse_ticket
-from ingest.verifier import SignedHeaders, Verdict, read_headers, verify
+from ingest.verifier import SignedHeaders, Verdict, check, read_headers
 from schemas import ids
 from schemas.events import TicketReceived
 from schemas.topics import Topic
@@ -45,6 +46,7 @@ class WebhookEdge:
     rates: RateLimit = field(default_factory=RateLimit)
     recent: RecentWebhooks = field(default_factory=RecentWebhooks)
     bodies: BodyRoom = field(default_factory=BodyRoom)
+    uses: SecretUses = field(default_factory=SecretUses)
 
     async def receive(self, request: web.Request) -> web.Response:
         tenant_id = request.match_info["tenant_id"]
@@ -55,7 +57,7 @@ class WebhookEdge:
                 require_media_type(request)
                 headers = _signed_headers(request)
                 now = self.clock.now()
-                known = self._authenticate(tenant_id, headers, body, now.timestamp())
+                known = self._authenticate(tenant_id, headers, body, now)
                 return await self._accept(known, headers, body, now)
         except Refused as refusal:
             label = known.tenant_id if known or (known := self.tenants.get(tenant_id)) else ""
@@ -63,12 +65,12 @@ class WebhookEdge:
             log.info("Webhook refused", tenant_id=tenant_id[:64], status=refusal.status, reason=refusal.reason)
             return refusal.response()
 
-    def _authenticate(self, tenant_id: str, headers: SignedHeaders, body: bytes, now: float) -> TenantAccess:
+    def _authenticate(self, tenant_id: str, headers: SignedHeaders, body: bytes, now: datetime) -> TenantAccess:
         """The tenant that signed. While our own view may be at fault nobody is turned away for good."""
         if not self.tenants.loaded:
             raise unavailable("not ready yet", "tenants_never_loaded")
         tenant = self.tenants.get(tenant_id)
-        verdict = verify(headers, body, tenant.secrets if tenant else (), now)
+        verdict, key = check(headers, body, tenant.secrets if tenant else (), now.timestamp())
         if tenant is None or verdict is Verdict.WRONG:
             if self.tenants.age_seconds > OLDEST_VIEW_SECONDS:
                 raise unavailable("not able to check signatures now", "tenants_view_old")
@@ -79,6 +81,8 @@ class WebhookEdge:
             raise invalid_signature("tenant_disabled")
         if verdict is Verdict.STALE:
             raise invalid_signature("stale")
+        if key is not None and key < len(tenant.secret_ids):
+            self.uses.count(tenant.tenant_id, tenant.secret_ids[key], now)
         return tenant
 
     async def _accept(self, tenant: TenantAccess, headers: SignedHeaders, body: bytes, now: datetime) -> web.Response:

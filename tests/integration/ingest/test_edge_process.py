@@ -173,7 +173,7 @@ async def test_an_accepted_webhook_is_on_kafka_signed_by_a_published_key(site: S
 async def test_a_rotated_secret_is_followed_and_the_old_one_ends(site: Site) -> None:
     from datetime import timedelta
 
-    fresh = await site.secrets.rotate(TENANT, who=WHO, reason="test", both_valid=timedelta(seconds=4))
+    fresh = (await site.secrets.rotate(TENANT, Change(WHO, "test"), both_valid=timedelta(seconds=4))).secret
     assert (await webhook(site, "msg_old", site.secret))[0] == 202
     await until(site, "msg_new", fresh.whsec, 202, seconds=5)
     await until(site, "msg_too_old", site.secret, 403, seconds=10)

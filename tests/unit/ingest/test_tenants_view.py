@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
+from dataclasses import replace
 
 import pytest
+from prometheus_client import REGISTRY
 
 from infra.runtime.keys.rings import KeyRing, new_ring_key
 from ingest.fakes import FakeTenantSource
@@ -115,3 +117,28 @@ async def test_it_follows_until_cancelled() -> None:
         while tenants.get("b") is None:
             await asyncio.sleep(0.01)
     following.cancel()
+
+
+async def test_a_secret_that_opens_keeps_its_own_id_beside_one_that_does_not() -> None:
+    both = row("a", KEY).secrets
+    foreign = row("a", KEY, ring=OTHER_RING).secrets
+    tenants = view(FakeTenantSource([replace(row("a"), secrets=(*foreign, *both), secret_ids=("unreadable", "good"))]))
+    await tenants.refresh()
+
+    found = tenants.get("a")
+
+    assert found is not None
+    assert (found.secrets, found.secret_ids, found.readable) == ((KEY,), ("good",), False)
+
+
+async def test_due_dates_are_metrics_of_the_tenants_there_are() -> None:
+    def due(tenant_id: str) -> float | None:
+        return REGISTRY.get_sample_value("ticketstream_webhook_secret_due_timestamp_seconds", {"tenant_id": tenant_id})
+
+    source = FakeTenantSource([replace(row("due-a"), secret_due=1_800_000_000.0), row("due-none")])
+    tenants = view(source)
+    await tenants.refresh()
+    assert (due("due-a"), due("due-none")) == (1_800_000_000.0, None)
+    source.change([])
+    await tenants.refresh()
+    assert due("due-a") is None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.verifier import BadSecret, SignedHeaders, Verdict, raw_key, read_headers, signature, verify
+from ingest.verifier import BadSecret, SignedHeaders, Verdict, check, raw_key, read_headers, signature, verify
 
 VECTORS = [
     (
@@ -154,3 +154,20 @@ def test_a_secret_that_is_none_is_refused_without_being_repeated(secret: str) ->
     with pytest.raises(BadSecret) as refused:
         raw_key(secret)
     assert not secret or secret.removeprefix("whsec_") == "" or secret not in str(refused.value)
+
+
+@pytest.mark.parametrize(("keys", "place"), [([KEY, OTHER], 0), ([OTHER, KEY], 1), ([OTHER], None), ([], None)])
+def test_it_says_which_of_the_keys_signed(keys: list[bytes], place: int | None) -> None:
+    assert check(signed(), b"{}", keys, NOW).key == place
+
+
+def test_every_key_is_compared_whichever_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[bytes] = []
+
+    def compare(expected: bytes, given: bytes) -> bool:
+        compared.append(expected)
+        return expected == given
+
+    monkeypatch.setattr("ingest.verifier.hmac.compare_digest", compare)
+    assert check(signed(), b"{}", [KEY, OTHER], NOW).key == 0
+    assert len(compared) == 2

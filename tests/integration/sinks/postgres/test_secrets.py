@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from infra.runtime.keys.directory import KeyDirectory, KeyVerdict
@@ -13,12 +15,15 @@ from infra.runtime.keys.signing import SigningKey
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import connection, tenant_transaction
 from schemas.topics import Topic
+from sinks.postgres.audit_log import Change
+from sinks.postgres.secret_uses import SecretUse, SecretUseStore, valid_secrets
 from sinks.postgres.service_keys import HEAD_START, ServiceKeys, UnknownService
 from sinks.postgres.tokens import ApiTokens, NewToken, UnknownScope
-from sinks.postgres.webhook_secrets import COLUMN, WebhookSecrets
+from sinks.postgres.webhook_secrets import COLUMN, Rotated, TwoSecretsValid, WebhookSecrets
 from tests.integration.sinks.postgres.conftest import MakeTenant, PoolOf
 
 HOUR = timedelta(hours=1)
+CHANGE = Change("x", "a test needs it")
 
 
 async def secrets_at_the_edge(ingest: Pool, rings: KeyRing, tenant: str) -> list[str]:
@@ -33,16 +38,121 @@ async def test_while_rotating_two_secrets_are_valid_the_newest_first(
     ingest = await pool_of("ingest")
     (first,) = await secrets_at_the_edge(ingest, rings, tenant)
 
-    second = await WebhookSecrets(operator, rings).rotate(tenant, who="x", reason="90 days", both_valid=HOUR)
+    second = await WebhookSecrets(operator, rings).rotate(tenant, Change("x", "90 days"), both_valid=HOUR)
 
-    assert await secrets_at_the_edge(ingest, rings, tenant) == [second.whsec, first]
+    assert await secrets_at_the_edge(ingest, rings, tenant) == [second.secret.whsec, first]
+
+
+async def test_edges_of_the_version_before_see_the_same_secrets(
+    operator: Pool, pool_of: PoolOf, rings: KeyRing, tenant: str
+) -> None:
+    await WebhookSecrets(operator, rings).rotate(tenant, CHANGE)
+    async with connection(await pool_of("ingest")) as connected:
+        before = await connected.fetchval("SELECT secrets FROM ingest_tenants() WHERE tenant_id = $1", tenant)
+        now = await connected.fetchval("SELECT secrets FROM ingest_webhook_secrets() WHERE tenant_id = $1", tenant)
+    assert before == now
+
+
+async def test_a_third_secret_waits_until_the_oldest_has_ended(operator: Pool, rings: KeyRing, tenant: str) -> None:
+    secrets = WebhookSecrets(operator, rings)
+    await secrets.rotate(tenant, CHANGE)
+    with pytest.raises(TwoSecretsValid):
+        await secrets.rotate(tenant, CHANGE)
+    (current, old) = await secrets.valid(tenant)
+
+    ended = await secrets.end_old(tenant, CHANGE)
+
+    assert ended is not None
+    assert (ended.secret_id, current.valid_until) == (old.secret_id, None)
+    assert await secrets.end_old(tenant, CHANGE) is None, "the current one never ends this way"
+    assert [known.secret_id for known in await secrets.valid(tenant)] == [current.secret_id]
+    await secrets.rotate(tenant, CHANGE)
+
+
+async def test_rotations_at_once_leave_two_secrets(operator: Pool, rings: KeyRing, tenant: str) -> None:
+    secrets = WebhookSecrets(operator, rings)
+    results = await asyncio.gather(*(secrets.rotate(tenant, CHANGE) for _ in range(4)), return_exceptions=True)
+
+    assert [type(result) for result in results].count(Rotated) == 1
+    assert [type(result) for result in results].count(TwoSecretsValid) == 3
+    assert len(await secrets.valid(tenant)) == 2
+
+
+async def test_each_rotation_is_in_the_audit_log_without_a_secret(operator: Pool, rings: KeyRing, tenant: str) -> None:
+    secrets = WebhookSecrets(operator, rings)
+    made = await secrets.rotate(tenant, Change("ann", "TS-1", role="engineer"))
+    await secrets.end_old(tenant, Change("ann", "TS-2", role="engineer"))
+
+    async with tenant_transaction(operator, tenant) as connected:
+        rows = await connected.fetch("SELECT * FROM audit_log WHERE operation LIKE 'tenant rotate-secret%' ORDER BY at")
+
+    assert [(row["who"], row["role"], row["reason"]) for row in rows] == [
+        ("ann", "engineer", "TS-1"), ("ann", "engineer", "TS-2"),
+    ]  # fmt: skip
+    assert made.secret.raw not in str(rows)
+
+
+async def test_a_secret_older_than_fingerprints_has_one_once_it_is_opened(
+    operator: Pool, rings: KeyRing, tenant: str
+) -> None:
+    secrets = WebhookSecrets(operator, rings)
+    (known,) = await secrets.valid(tenant)
+    async with tenant_transaction(operator, tenant) as connected:
+        await connected.execute("UPDATE webhook_secrets SET fingerprint = NULL")
+
+    assert [again.fingerprint for again in await secrets.valid(tenant)] == [known.fingerprint]
+
+
+async def config_version(operator: Pool) -> int:
+    async with connection(operator) as connected:
+        return int(await connected.fetchval("SELECT version FROM config_version"))
+
+
+async def test_noted_uses_add_up_and_are_no_change_of_settings(
+    operator: Pool, pool_of: PoolOf, rings: KeyRing, tenant: str
+) -> None:
+    store = SecretUseStore(await pool_of("ingest"))
+    (known,) = await WebhookSecrets(operator, rings).valid(tenant)
+    now = datetime.now(UTC)
+    before = await config_version(operator)
+    await store.note([SecretUse(tenant, known.secret_id, now - HOUR, now - HOUR / 2, 3)])
+    await store.note([SecretUse(tenant, known.secret_id, now - HOUR / 4, now + HOUR, 2)])
+
+    (used,) = await WebhookSecrets(operator, rings).valid(tenant)
+
+    assert (used.first_used_at, used.uses) == (now - HOUR, 5)
+    assert used.last_used_at is not None
+    assert used.last_used_at < now + HOUR / 2, "no use lies in the future, whatever an edge's clock says"
+    assert (await valid_secrets(operator))[tenant] == [used]
+    assert await config_version(operator) == before
+
+
+async def test_a_use_of_another_tenants_secret_is_passed_over(
+    operator: Pool, pool_of: PoolOf, rings: KeyRing, make_tenant: MakeTenant
+) -> None:
+    tenant, other, now = await make_tenant(), await make_tenant(), datetime.now(UTC)
+    secrets = WebhookSecrets(operator, rings)
+    (known,), (others,) = await secrets.valid(tenant), await secrets.valid(other)
+
+    await SecretUseStore(await pool_of("ingest")).note(
+        [SecretUse(tenant, others.secret_id, now, now, 1), SecretUse(tenant, known.secret_id, now, now, 1)]
+    )
+
+    assert [(await secrets.valid(each))[0].uses for each in (tenant, other)] == [1, 0]
+
+
+async def test_the_edge_may_note_uses_and_neither_read_nor_write_the_table(pool_of: PoolOf, tenant: str) -> None:
+    for statement in ("SELECT * FROM webhook_secret_uses", "DELETE FROM webhook_secret_uses"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with tenant_transaction(await pool_of("ingest"), tenant) as connected:
+                await connected.execute(statement)
 
 
 async def test_the_old_secret_ends_by_itself_and_the_edge_is_told_when(
     operator: Pool, pool_of: PoolOf, rings: KeyRing, tenant: str
 ) -> None:
     ingest = await pool_of("ingest")
-    second = await WebhookSecrets(operator, rings).rotate(tenant, who="x", reason="", both_valid=HOUR)
+    second = await WebhookSecrets(operator, rings).rotate(tenant, CHANGE, both_valid=HOUR)
     async with connection(ingest) as connected:
         assert await connected.fetchval("SELECT ingest_tenants_expire_at() <= now() + interval '1 hour'")
 
@@ -53,7 +163,7 @@ async def test_the_old_secret_ends_by_itself_and_the_edge_is_told_when(
                WHERE valid_until IS NOT NULL"""
         )
 
-    assert await secrets_at_the_edge(ingest, rings, tenant) == [second.whsec]
+    assert await secrets_at_the_edge(ingest, rings, tenant) == [second.secret.whsec]
 
 
 async def test_a_secret_is_due_after_90_days(operator: Pool, rings: KeyRing, tenant: str) -> None:
@@ -64,7 +174,7 @@ async def test_a_secret_is_due_after_90_days(operator: Pool, rings: KeyRing, ten
 
 
 async def test_a_secret_is_256_bits_and_43_printable_characters(operator: Pool, rings: KeyRing, tenant: str) -> None:
-    secret = await WebhookSecrets(operator, rings).rotate(tenant, who="x", reason="")
+    secret = (await WebhookSecrets(operator, rings).rotate(tenant, CHANGE)).secret
 
     assert len(secret.raw) == 43
     assert secret.raw.isascii()
