@@ -10,7 +10,7 @@ from importlib.resources import files
 
 import asyncpg
 
-from sinks.postgres.roles import OWNER, RawConnection, ensure_roles
+from sinks.postgres.roles import OWNER, RawConnection, admit_no_others, ensure_roles
 
 LOCK = 7_203_541_669_001
 LOCK_SECONDS = 120
@@ -71,6 +71,7 @@ async def _prepare(connection: RawConnection, passwords: Mapping[str, str]) -> N
     async with connection.transaction():
         if not await connection.fetchval("SELECT has_schema_privilege($1, 'public', 'CREATE')", OWNER):
             await connection.execute(f"GRANT USAGE, CREATE ON SCHEMA public TO {OWNER} WITH GRANT OPTION")
+        await admit_no_others(connection)
         await connection.execute(f"SET LOCAL ROLE {OWNER}")
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS public.schema_migrations (number integer PRIMARY KEY, name text NOT NULL,"

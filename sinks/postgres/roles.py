@@ -28,6 +28,14 @@ LOGINS = (
 )
 SCRAM_ITERATIONS = 4096
 
+_PUBLIC_HAS = """
+SELECT EXISTS (
+    SELECT FROM pg_database d CROSS JOIN aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) g
+    WHERE d.datname = current_database() AND g.grantee = 0
+    UNION ALL
+    SELECT FROM pg_namespace n CROSS JOIN aclexplode(n.nspacl) g WHERE n.nspname = 'public' AND g.grantee = 0)
+"""
+
 RawConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
@@ -46,6 +54,24 @@ async def ensure_roles(connection: RawConnection, passwords: Mapping[str, str]) 
         await _create(connection, role, "LOGIN")
     for role, password in passwords.items():
         await connection.execute(f"ALTER ROLE {role} PASSWORD '{scram_verifier(password)}'")
+
+
+async def admit_no_others(connection: RawConnection) -> None:
+    """Take from everybody what PostgreSQL gives to everybody in a new database: to connect, to make temporary tables, to look names
+    up in the schema `public`. Our roles get what they need of it: services may connect, and no role may make temporary tables.
+
+    The database and its schema are the migrator's or a superuser's, so this is no numbered migration, which the owner runs.
+    """
+    database = await connection.fetchval("SELECT quote_ident(current_database())")
+    if await connection.fetchval(_PUBLIC_HAS):
+        await connection.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
+        await connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    for role in LOGINS:
+        if not await connection.fetchval("SELECT has_database_privilege($1, current_database(), 'CONNECT')", role):
+            await connection.execute(f"GRANT CONNECT ON DATABASE {database} TO {role}")
+    for role in (*FUNCTION_OWNERS, *LOGINS):
+        if not await connection.fetchval("SELECT has_schema_privilege($1, 'public', 'USAGE')", role):
+            await connection.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
 
 
 def scram_verifier(password: str, *, salt: bytes | None = None) -> str:

@@ -172,8 +172,6 @@ FORBIDDEN = [
     ("deliver", "SELECT * FROM inventory"),
     ("deliver", "SELECT description FROM tickets"),
     ("deliver", "UPDATE servicedesk_credentials SET credential = ''"),
-    ("deliver", "SELECT * FROM best_tickets(ARRAY['a'], ARRAY[1.0], '', 1)"),
-    ("deliver", "SELECT * FROM alike_tickets(ARRAY['a'], ARRAY[1.0], '', 1)"),
     ("deliver", "SELECT * FROM best_similar_tickets(ARRAY['a'], ARRAY[1.0], 0, '', NULL, 1, 1, 1)"),
     ("deliver", "SELECT * FROM best_matching_articles(ARRAY['a'], ARRAY[1.0], 0, 1, 1, 1)"),
     ("synthesize", "SELECT * FROM word_counts('t', ARRAY['a'], ARRAY['a'], 1)"),

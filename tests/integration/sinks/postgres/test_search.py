@@ -289,9 +289,6 @@ async def test_no_question_finds_another_tenants_data(corpus: Corpus, make_tenan
 async def test_the_search_functions_find_nothing_without_a_tenant(corpus: Corpus, pool_of: PoolOf) -> None:
     async with (await pool_of("enrich")).acquire() as connected:
         asked = ["mailbox", f"@{corpus.tenant_id}"]
-        assert await connected.fetch("SELECT * FROM best_tickets($1, $2, '', 10)", asked, [1.0, 1.0]) == []
-        assert await connected.fetch("SELECT * FROM alike_tickets($1, $2, '', 10)", asked, [1.0, 1.0]) == []
-        assert await connected.fetch("SELECT * FROM alike_articles($1, $2, 10)", asked, [1.0, 1.0]) == []
         assert await connected.fetch("SELECT * FROM ticket_lexeme_counts($1, 10)", asked) == []
         best = "SELECT * FROM best_similar_tickets($1, $2, 0, '', NULL, 1, 10, 10)"
         assert await connected.fetch(best, asked, [1.0, 1.0]) == []
