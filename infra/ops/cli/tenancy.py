@@ -14,7 +14,6 @@ from infra.ops.cli.surroundings import Surroundings
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import tenant_transaction
 from ingest.verifier import raw_key
-from schemas.times import rfc3339
 from sinks.postgres.credentials import DeskCredentials
 from sinks.postgres.tenant_directory import load_tenants
 from sinks.postgres.tenant_settings import BadSetting, TenantSettings
@@ -115,15 +114,6 @@ async def current_webhook_secret(around: Surroundings, tenant_id: str) -> bytes:
     """The raw HMAC key."""
     async with operator_pool(around) as pool:
         return raw_key(await webhook_secret(around, pool, tenant_id))
-
-
-async def secret_due(around: Surroundings, tenant_id: str) -> str | None:
-    """When the webhook secret should be exchanged (RFC 3339)."""
-    async with operator_pool(around) as pool, tenant_transaction(pool, tenant_id) as connection:
-        due = await connection.fetchval(
-            "SELECT due FROM webhook_secrets WHERE tenant_id = $1 AND valid_until IS NULL", tenant_id
-        )
-    return rfc3339(due, "seconds") if due else None
 
 
 def pairs(given: tuple[str, ...]) -> Mapping[str, str]:

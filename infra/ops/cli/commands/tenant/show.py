@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infra.ops.cli.commands.tenant.store import with_store, word, yes
+from infra.ops.cli.commands.tenant.store import shown, with_store, yes
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 from infra.ops.cli.tenant_argument import tenant_argument
 
 if TYPE_CHECKING:
+    from infra.ops.cli.acting import Acting
     from sinks.postgres.tenant_settings import TenantSettings
+    from sinks.postgres.tenants import TenantStore
 
 
 @click.command("list", cls=JsonCommand)
@@ -40,17 +42,13 @@ def list_(json_to: JsonTo) -> int:
 @json_option
 def show(tenant_id: str, json_to: JsonTo) -> int:
     """The settings of the tenant ID, and where its webhooks go. Never its secrets."""
-    from infra.ops.cli.running import run_async
-    from infra.ops.cli.surroundings import Surroundings
-    from infra.ops.cli.tenancy import secret_due
+    from infra.ops.cli.commands.tenant.sections import all_rows
 
-    around, output = Surroundings.find(), Output(json_to)
-    found = asdict(with_store(lambda store, _: store.show(tenant_id), tenant_id))
-    found |= {
-        "webhook_url": around.webhook_url(tenant_id),
-        "webhook_secret_due": run_async(lambda: secret_due(around, tenant_id)),
-    }
+    async def rows(store: TenantStore, at_work: Acting) -> dict[str, object]:
+        return await all_rows(at_work, await store.show(tenant_id))
+
+    output, found = Output(json_to), with_store(rows, tenant_id)
     output.result(
-        found, lambda: output.table(("setting", "value"), [(name, word(value)) for name, value in found.items()])
+        found, lambda: output.table(("setting", "value"), [(name, shown(value)) for name, value in found.items()])
     )
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -38,3 +38,12 @@ def yes(value: bool) -> str:
 
 def word(value: object) -> object:
     return str(value).lower() if isinstance(value, bool) else value
+
+
+def shown(value: object) -> object:
+    """A value as a table's cell: of several, each on a line of its own."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {word(one)}" for name, one in value.items() if one not in (None, ""))
+    if isinstance(value, list | tuple):
+        return "\n".join(str(shown(one)) for one in value)
+    return word(value)
