@@ -14,6 +14,7 @@ class Reason(StrEnum):
     TICKET_DELETED = "ticket_deleted"
     ALREADY_ANSWERED = "already_answered"  # our note for this content is on the ticket
     NOTE_LIMIT = "note_limit"  # the ticket had its notes of a day
+    TENANT_ERASED = "tenant_erased"  # nothing of a tenant that left is written any more
     NOT_FOR_ENHANCEMENT = "not_for_enhancement"  # stored as history only, e.g. a ticket that arrives closed
 
     # held: something is wrong with the world, the event waits

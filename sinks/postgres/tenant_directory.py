@@ -23,6 +23,9 @@ ORDER BY partition
 """
 
 
+_ERASED = "SELECT partition, dropped_for FROM erased_partitions()"
+
+
 async def load_tenants(pool: Pool) -> list[TenantSettings]:
     """By partition. Three functions give every role this much of all tenants, and no more."""
     async with connection(pool) as connected:
@@ -40,6 +43,7 @@ class TenantDirectory:
         self._pool, self._monotonic, self._poll_seconds = pool, monotonic, poll_seconds
         self._by_partition: dict[int, TenantSettings] = {}
         self._by_id: dict[str, TenantSettings] = {}
+        self._erased: dict[int, float] = {}  # until when
         self._version: int | None = None
         self._confirmed_at: float | None = None
         self._polling: asyncio.Task[None] | None = None
@@ -58,6 +62,13 @@ class TenantDirectory:
 
     def of_tenant(self, tenant_id: str) -> TenantSettings | None:
         return self._by_id.get(tenant_id)
+
+    @property
+    def erased(self) -> frozenset[int]:
+        """Partitions whose tenant is being erased, or was within a day: as long nobody gets them, so that no event of a new tenant
+        is taken for one of the last."""
+        now = self._monotonic()
+        return frozenset(partition for partition, until in self._erased.items() if until > now)
 
     def all(self) -> list[TenantSettings]:
         return list(self._by_partition.values())
@@ -80,7 +91,9 @@ class TenantDirectory:
             async with asyncio.timeout(ANSWER_SECONDS):
                 async with connection(self._pool) as connected:
                     version = int(await connected.fetchval("SELECT version FROM config_version"))
+                    erased = await connected.fetch(_ERASED) if version != self._version else ()
                 if version != self._version:
+                    self._erased = {row["partition"]: asked_at + (row["dropped_for"] or inf) for row in erased}
                     self._take(await load_tenants(self._pool))
                     self._version = version
         except Exception as error:  # whatever is wrong, the last view goes on

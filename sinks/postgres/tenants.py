@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import asyncpg
 
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import Connection, tenant_transaction
+from schemas.times import rfc3339
 from sinks.postgres import audit_log
 from sinks.postgres.audit_log import MASKED, Change
 from sinks.postgres.credentials import DeskCredentials
@@ -24,6 +26,10 @@ _PARTITION_LOCK = 7_263_019_184
 
 class TenantExists(ValueError):
     """There is a tenant of that name."""
+
+
+class ErasedLately(ValueError):
+    """A tenant of that name was erased within a day: what is left of it somewhere on its way would be taken for the new one's."""
 
 
 class NoSuchTenant(LookupError):
@@ -55,7 +61,7 @@ class TenantStore:
         self, new: NewTenant, *, partitions: int, secrets: WebhookSecrets, credentials: DeskCredentials, change: Change
     ) -> tuple[TenantSettings, WebhookSecret]:
         """The tenant on the lowest free partition below `partitions`, with its first webhook secret, which is shown once.
-        Raises BadSetting, TenantExists, NoPartitionFree; then nothing was made."""
+        Raises BadSetting, TenantExists, ErasedLately, NoPartitionFree; then nothing was made."""
         if not TENANT_ID.match(new.tenant_id):
             raise BadSetting(
                 "a tenant id has 1-64 letters, digits, dots, underscores and hyphens, and starts with neither of these"
@@ -65,7 +71,7 @@ class TenantStore:
         )
         try:
             async with tenant_transaction(self._pool, new.tenant_id) as connection:
-                partition = await _free_partition(connection, partitions)
+                partition = await _free_partition(connection, new.tenant_id, partitions)
                 await _insert(connection, new.tenant_id, partition)
                 await _update(connection, new.tenant_id, values, change)
                 await credentials.add(connection, new.tenant_id, new.credential, who=change.who)
@@ -125,16 +131,26 @@ class TenantStore:
             await audit_log.write(connection, entry)
 
 
-async def _free_partition(connection: Connection, partitions: int) -> int:
+async def _free_partition(connection: Connection, tenant_id: str, partitions: int) -> int:
     """Held until the transaction ends, so that two tenants made at once get two partitions."""
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _PARTITION_LOCK)
     taken = {row["partition"] for row in await connection.fetch("SELECT partition FROM tenant_directory()")}
+    for erased in await connection.fetch("SELECT tenant_id, partition, free_from FROM erased_partitions()"):
+        if erased["tenant_id"] == tenant_id:
+            raise ErasedLately(_when_free(tenant_id, erased["free_from"]))
+        taken.add(erased["partition"])
     free = next((number for number in range(partitions) if number not in taken), None)
     if free is None:
         raise NoPartitionFree(
             f"all {partitions} partitions are taken. Grow the topics with: ticketstream topics ensure --partitions {2 * partitions}"
         )
     return free
+
+
+def _when_free(tenant_id: str, free_from: datetime | None) -> str:
+    if free_from is None:
+        return f"the erasure of {tenant_id!r} is not finished: ticketstream tenant erase {tenant_id}"
+    return f"a tenant {tenant_id!r} was erased lately: wait until {rfc3339(free_from, 'seconds')}, or choose another id"
 
 
 async def _insert(connection: Connection, tenant_id: str, partition: int) -> None:

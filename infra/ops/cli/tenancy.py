@@ -17,7 +17,15 @@ from ingest.verifier import raw_key
 from sinks.postgres.credentials import DeskCredentials
 from sinks.postgres.tenant_directory import load_tenants
 from sinks.postgres.tenant_settings import BadSetting, TenantSettings
-from sinks.postgres.tenants import Change, NewTenant, NoPartitionFree, NoSuchTenant, TenantExists, TenantStore
+from sinks.postgres.tenants import (
+    Change,
+    ErasedLately,
+    NewTenant,
+    NoPartitionFree,
+    NoSuchTenant,
+    TenantExists,
+    TenantStore,
+)
 from sinks.postgres.webhook_secrets import COLUMN, WebhookSecret, WebhookSecrets
 
 if TYPE_CHECKING:
@@ -42,6 +50,9 @@ def refusals() -> Iterator[None]:
         raise WrongUse("setting", str(error)) from None
     except TenantExists as error:
         raise Failure(str(error), "change it with `ticketstream tenant set`, or choose another id") from None
+    except ErasedLately as error:
+        what, _, cure = str(error).partition(": ")
+        raise Failure(what, cure) from None
     except NoSuchTenant as error:
         what, _, cure = str(error).partition(": ")
         raise Failure(what, cure or "see: ticketstream tenant list") from None

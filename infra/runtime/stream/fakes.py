@@ -44,6 +44,7 @@ class FixedLimits:
     def __init__(self, *limits: Limit) -> None:
         self.limits = list(limits)
         self.loaded = True
+        self.erased: frozenset[int] = frozenset()
 
     def of_partition(self, partition: int) -> Limit | None:
         return next((limit for limit in self.limits if limit.partition == partition), None)

@@ -92,6 +92,10 @@ class Feeder:
         """A hold of this lane may be over: one event of it tries now."""
         self.lanes.reopen(str(partition))
 
+    def release(self, partition: int) -> None:
+        """Whatever holds this lane no longer matters: all of it runs now."""
+        self.lanes.release(str(partition))
+
     @property
     def _consumer(self) -> Any:
         return cast(Any, self._app.consumer)

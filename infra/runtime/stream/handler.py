@@ -73,6 +73,20 @@ class EventHandler:
     async def handle(self, record: RawRecord, current: Current) -> Verdict:
         """`current()` turns false when the record's partition is revoked: nothing may be published from then on, since
         another worker has the record now."""
+        if self._is_erased(record):
+            return self._drop_erased(record)
+        verdict = await self._unless_it_waits(record, lambda: current() and not self._is_erased(record))
+        return self._drop_erased(record) if self._is_erased(record) and current() else verdict
+
+    def _is_erased(self, record: RawRecord) -> bool:
+        return record.position.partition in self.admission.limits.erased
+
+    def _drop_erased(self, record: RawRecord) -> Verdict:
+        """Before anything else is looked at: whatever is wrong with it or with the world, it may leave no trace."""
+        self._settle(record, Drop(Reason.TENANT_ERASED), None)
+        return Done()
+
+    async def _unless_it_waits(self, record: RawRecord, current: Current) -> Verdict:
         started = time.monotonic()
         tenant, ticket = _claimed_tenant(record), peek(record.headers, "ce_subject")
         if waiting := await self.holds.waiting_for(tenant, record.position, ticket):

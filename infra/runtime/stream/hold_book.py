@@ -191,6 +191,12 @@ class HoldBook:
             self._writer.save_breakers()
         return found
 
+    def erase(self, partition: int) -> None:
+        """The partition's tenant is erased: nothing is known of its events any more, and their rows are cleared."""
+        gone = [position for position in self._entries if position.partition == partition]
+        for position in gone:
+            self._writer.settled(position, self._entries.pop(position).held)
+
     @property
     def count(self) -> int:
         return len(self._entries)

@@ -124,6 +124,14 @@ class Lane(Generic[E]):
             self.trial.running -= 1
             self.trial.limit *= 2 if done and not item.detached else 1
 
+    def release(self, now: float) -> None:
+        """All that waits is due, what is put aside too."""
+        for queue in self.tickets.values():
+            queue.due = min(queue.due, now)
+            for item in queue.aside:
+                item.due = min(item.due, now)
+        self.until, self.trial = min(self.until, now), None
+
     def reopen(self, now: float) -> None:
         """All whose ticket or lane is held are due, the first alone. What is put aside keeps its time."""
         if all(queue.due <= now for queue in self.tickets.values()):

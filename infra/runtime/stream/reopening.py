@@ -1,4 +1,5 @@
-"""Ends a lane's hold when its tenant was changed: a new address, a new key, enabled again. Otherwise it might wait for minutes."""
+"""Ends a lane's hold when its tenant was changed: a new address, a new key, enabled again. Otherwise it might wait for minutes.
+And when its tenant is erased: its events would stay in memory until they are due."""
 
 from __future__ import annotations
 
@@ -15,12 +16,21 @@ log = get_logger(__name__)
 class Reopening:
     """`look` is called once a second. The directory of tenants follows a change within 2 s, so a lane is tried within 5 s."""
 
-    def __init__(self, holds: HoldBook, limits: TenantLimits, reopen: Callable[[int], None]) -> None:
-        self._holds, self._limits, self._reopen = holds, limits, reopen
+    def __init__(
+        self,
+        holds: HoldBook,
+        limits: TenantLimits,
+        reopen: Callable[[int], None],
+        release: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._holds, self._limits, self._reopen, self._release = holds, limits, reopen, release
         self._changed: dict[str, datetime | None] = {}
 
     def look(self) -> None:
         """Tries those lanes again whose tenant isn't what it was at the last look."""
+        for partition in self._limits.erased:
+            self._holds.erase(partition)
+            self._release(partition)
         closed, before = self._holds.closed(), self._changed
         self._changed = {}
         for tenant_id, partition in closed.items():

@@ -106,7 +106,7 @@ async def run_stage(spec: StageSpec, ports: StagePorts, surroundings: Surroundin
     app = stream_app(spec.stage.group(surroundings.prefix), ports.kafka.faust())
     feeder = Feeder(app, handler.handle, ports.limits, slots=spec.slots, detach=spec.detach)
     feeder.on_revoke, holds.committed = holds.forget, feeder.committed
-    reopening = Reopening(holds, ports.limits, feeder.reopen)
+    reopening = Reopening(holds, ports.limits, feeder.reopen, feeder.release)
     _agent(app, feeder, spec.stage.consumes.named(surroundings.prefix))
     server = InternalServer(checks={"kafka": _group_check(app), **surroundings.checks})
     await server.start(surroundings.internal_host, surroundings.internal_port)

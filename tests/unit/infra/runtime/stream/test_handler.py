@@ -593,3 +593,53 @@ async def test_of_two_that_were_running_at_two_deaths_one_waits_for_the_other(wo
     going_on.set()
     assert await running == Done()
     assert await world.handle(second) == Done()
+
+
+async def test_an_event_of_an_erased_tenant_leaves_no_trace_whatever_is_wrong_with_it(world: World) -> None:
+    world.limits.erased = frozenset({PARTITION})
+    world.limits.limits.clear()
+    forged = with_header(raw(ticket_received()), "signature", b"ed25519;x;AAAA")
+
+    assert [await world.handle(record) for record in (raw(ticket_received()), forged)] == [Done(), Done()]
+
+    assert world.inputs == [] and world.publisher.published == [] and world.letters.letters == []
+    await world.holds.flush()
+    assert world.store.rows == {}
+
+
+@pytest.mark.parametrize("outcome", ["emit", "dead letter", "hold", "raise"])
+async def test_a_tenant_that_is_erased_while_its_event_is_handled_gets_no_output(world: World, outcome: str) -> None:
+    def decide(inputs: Input) -> Outcome:
+        world.limits.erased = frozenset({PARTITION})
+        if outcome == "raise":
+            raise ValueError("its rows are gone")
+        if outcome == "hold":
+            return Hold(Reason.DESK_UNAVAILABLE, 60.0)
+        if outcome == "dead letter":
+            return DeadLetter(Reason.DESK_REFUSED, "no")
+        return Emit(
+            TicketEnriched.following(inputs.event, context=(), missing=(), took_ms={}, at=inputs.event.received_at)
+        )
+
+    world.decide = decide
+
+    assert await world.handle(raw(ticket_received())) == Done()
+
+    assert world.publisher.published == [] and world.letters.letters == []
+    await world.holds.flush()
+    assert world.store.rows == {}
+
+
+async def test_what_waits_for_kafka_is_given_up_once_its_tenant_is_erased(world: World) -> None:
+    def fail(*_: object) -> None:
+        world.limits.erased = frozenset({PARTITION})
+
+    world.decide = lambda inputs: Emit(
+        TicketEnriched.following(inputs.event, context=(), missing=(), took_ms={}, at=inputs.event.received_at),
+        then=None,
+    )
+    world.publisher.failures = [PublishError("no acknowledgement")] * 3
+    asyncio.get_running_loop().call_soon(fail)
+
+    assert await world.handle(raw(ticket_received())) == Done()
+    assert world.publisher.published == []

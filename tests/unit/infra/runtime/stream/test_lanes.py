@@ -279,6 +279,17 @@ def test_who_finds_a_lane_closed_by_its_last_owner_reopens_it_gently_too(world: 
     assert len(world.running) == 1
 
 
+def test_a_lane_that_is_released_runs_all_that_waits_in_it_what_was_put_aside_too(world: World) -> None:
+    world.caps["a"] = 3
+    held, ticket, aside = world.put("a"), world.put("a", "k"), world.put("a", "l")
+    world.end(aside, Later(100, Scope.EVENT))
+    world.end(ticket, Later(300, Scope.TICKET))
+    world.end(held, gentle(300))
+    world.call(world.lanes.release, "a")
+    assert sorted(world.running) == sorted([held.number, ticket.number, aside.number]) and world.stuck() is None
+    world.call(world.lanes.release, "nobody's")
+
+
 def test_a_lane_reopened_by_hand_tries_one_event_at_once(world: World) -> None:
     world.caps["a"] = 3
     held, ticket, aside = world.put("a"), world.put("a", "k"), world.put("a", "l")

@@ -106,3 +106,14 @@ def test_a_breaker_shows_open_half_open_closed_and_then_no_more(world: World) ->
         world.gauges.show()
     look()
     assert seen == [None, 2, 1, 0, None]
+
+
+def test_what_is_held_of_an_erased_tenant_runs_at_once_and_is_known_no_more() -> None:
+    world, released = World(), list[int]()
+    world.reopening = Reopening(world.holds, world.limits, world.reopened.append, released.append)
+    world.hold(Reason.NOTE_UNCERTAIN, Scope.EVENT)
+    world.reopening.look()
+    assert released == [] and world.holds.count == 1
+    world.limits.erased = frozenset({PARTITION})
+    world.reopening.look()
+    assert released == [PARTITION] and world.holds.count == 0
