@@ -35,7 +35,7 @@ class CsvExport:
         self.write(columns)
 
     def write(self, row: Sequence[object]) -> None:
-        """None is an empty cell; times are RFC 3339; lists and objects are JSON. Raises ValueError unless there is a cell a column."""
+        """None is an empty cell; times are RFC 3339; lists and objects JSON. Raises ValueError unless there is a cell a column."""
         if len(row) != self._columns:
             raise ValueError(f"a row of {len(row)} cells under {self._columns} columns")
         self._writer.writerow([_cell(value) for value in row])
