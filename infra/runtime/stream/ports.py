@@ -42,8 +42,8 @@ class TenantLimits(Protocol):
 
     @property
     def erased(self) -> frozenset[int]:
-        """Partitions whose tenant is being erased, or was within a day; they are nobody else's as long. Nothing that stands there may
-        leave a trace anywhere: not in a topic, not as a dead letter, not as a row."""
+        """Partitions whose tenant is being erased, or was within a day; they are nobody else's as long. Nothing that stands there
+        may leave a trace anywhere: not in a topic, not as a dead letter, not as a row."""
 
 
 @dataclass(frozen=True, slots=True)

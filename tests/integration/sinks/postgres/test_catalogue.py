@@ -22,8 +22,14 @@ database only: is it needed, and is it the least (columns rather than a table, a
 tenant needs ENABLE and FORCE ROW LEVEL SECURITY and the policy "tenant" as in migration 0011; a function REVOKE ALL … FROM PUBLIC
 and a search_path. Then add the line. For a line that is in the list only: take it away if nothing needs it any more.
 """
-OWN_RIGHTS_OF_THE_OWNER = {"bump_config_version"}
-"""Functions with the rights of `ticketstream_owner`, which may write: each must write nothing that its caller chooses."""
+OWN_RIGHTS_OF_THE_OWNER = {
+    "bump_config_version",
+    "drop_old_audit_hours",  # only sealed hours, only after 90 days
+    "keep_refusals",  # what the edge refused, the newest 100 of a tenant
+    "note_secret_uses",  # when a secret was used, and how often
+}
+"""Functions with the rights of `ticketstream_owner`, which may write: each takes its tenant as any caller does, and writes or deletes
+one kind of thing that its caller may not touch otherwise."""
 OF_NO_TENANT = {"config_version", "service_keys", "schema_migrations"}
 _FUNCTION = re.compile(r"function (\w+)\((.*?)\) of (\w+)(, with its owner's rights)?(.*)")
 

@@ -130,7 +130,7 @@ async def test_no_secret_is_in_the_audit_log_nor_readable_in_the_tables(operator
     secret = await create(operator, rings, "audited")
     store, credentials = TenantStore(operator), DeskCredentials(operator, rings)
     await store.replace_credential("audited", "another desk key", credentials, CHANGE)
-    rotated = await WebhookSecrets(operator, rings).rotate("audited", who=CHANGE.who, reason=CHANGE.reason)
+    rotated = (await WebhookSecrets(operator, rings).rotate("audited", CHANGE)).secret
 
     async with tenant_transaction(operator, "audited") as connected:
         kept = str(await audit(operator, "audited"))
