@@ -28,8 +28,8 @@ OWN_RIGHTS_OF_THE_OWNER = {
     "keep_refusals",  # what the edge refused, the newest 100 of a tenant
     "note_secret_uses",  # when a secret was used, and how often
 }
-"""Functions with the rights of `ticketstream_owner`, which may write: each takes its tenant as any caller does, and writes or deletes
-one kind of thing that its caller may not touch otherwise."""
+"""Functions with the rights of `ticketstream_owner`, which may write: each takes its tenant as any caller does, and writes one kind
+of thing that its caller may not touch otherwise."""
 OF_NO_TENANT = {"config_version", "service_keys", "schema_migrations"}
 _FUNCTION = re.compile(r"function (\w+)\((.*?)\) of (\w+)(, with its owner's rights)?(.*)")
 
