@@ -106,9 +106,11 @@ class TenantStore:
         return await self.show(tenant_id)
 
     async def enable(self, tenant_id: str, enabled: bool, change: Change) -> TenantSettings:
-        """A disabled tenant's webhooks are refused, and what is in flight is held."""
+        """A disabled tenant's webhooks are refused, and what is in flight is held. Raises NoSuchTenant, and ErasedLately for one
+        that is being erased."""
         before = await self.show(tenant_id)
         async with tenant_transaction(self._pool, tenant_id) as connection:
+            await _refuse_erased(connection, tenant_id)
             await connection.execute(
                 "UPDATE tenant_configs SET enabled = $2, updated_at = now() WHERE tenant_id = $1", tenant_id, enabled
             )
@@ -135,16 +137,22 @@ async def _free_partition(connection: Connection, tenant_id: str, partitions: in
     """Held until the transaction ends, so that two tenants made at once get two partitions."""
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _PARTITION_LOCK)
     taken = {row["partition"] for row in await connection.fetch("SELECT partition FROM tenant_directory()")}
-    for erased in await connection.fetch("SELECT tenant_id, partition, free_from FROM erased_partitions()"):
-        if erased["tenant_id"] == tenant_id:
-            raise ErasedLately(_when_free(tenant_id, erased["free_from"]))
-        taken.add(erased["partition"])
+    taken |= await _refuse_erased(connection, tenant_id)
     free = next((number for number in range(partitions) if number not in taken), None)
     if free is None:
         raise NoPartitionFree(
             f"all {partitions} partitions are taken. Grow the topics with: ticketstream topics ensure --partitions {2 * partitions}"
         )
     return free
+
+
+async def _refuse_erased(connection: Connection, tenant_id: str) -> set[int]:
+    """Partitions of tenants that were erased lately. Raises ErasedLately if this is one of them."""
+    rows = await connection.fetch("SELECT tenant_id, partition, free_from FROM erased_partitions()")
+    for row in rows:
+        if row["tenant_id"] == tenant_id:
+            raise ErasedLately(_when_free(tenant_id, row["free_from"]))
+    return {row["partition"] for row in rows}
 
 
 def _when_free(tenant_id: str, free_from: datetime | None) -> str:

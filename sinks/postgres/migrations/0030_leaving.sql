@@ -15,7 +15,7 @@ COMMENT ON TABLE erased_tenants IS 'Outlives its tenant, hence no foreign key. N
 COMMENT ON COLUMN erased_tenants.runs IS 'How often somebody had to begin: more than 1 where a run was cut off.';
 COMMENT ON COLUMN erased_tenants.rows_deleted IS 'By table, written in the transaction that deletes.';
 COMMENT ON COLUMN erased_tenants.records IS 'By topic, the partition''s offsets [first, end] as they stood when it began.';
-CREATE TRIGGER bump AFTER INSERT OR UPDATE OR DELETE ON erased_tenants FOR EACH STATEMENT EXECUTE FUNCTION bump_config_version();
+CREATE TRIGGER bump AFTER INSERT OR UPDATE OF finished_at OR DELETE ON erased_tenants FOR EACH STATEMENT EXECUTE FUNCTION bump_config_version();
 
 ALTER TABLE erased_tenants ENABLE ROW LEVEL SECURITY;
 ALTER TABLE erased_tenants FORCE ROW LEVEL SECURITY;

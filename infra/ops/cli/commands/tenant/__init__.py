@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from infra.ops.cli.commands.tenant.create import create
+from infra.ops.cli.commands.tenant.erase import erase
 from infra.ops.cli.commands.tenant.settings import set_
 from infra.ops.cli.commands.tenant.show import list_, show
 from infra.ops.cli.commands.tenant.switch import disable, enable
@@ -15,5 +16,5 @@ def tenant() -> None:
     """Create tenants and change their settings."""
 
 
-for command in (create, list_, show, set_, enable, disable):
+for command in (create, list_, show, set_, enable, disable, erase):
     tenant.add_command(command)

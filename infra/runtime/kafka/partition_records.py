@@ -1,0 +1,69 @@
+"""One partition number in every topic: where its records begin and end, and deleting them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its documented names, not marked as exported
+    AdminClient,
+    OffsetSpec,
+)
+
+from infra.runtime.kafka.asking import asked_until_answered
+from infra.runtime.kafka.topic_report import BrokersUnreachable, TopicsError
+from schemas.topics import Topic
+
+ANSWER_SECONDS = 10.0
+DELETE_SECONDS = 30.0
+TO_THE_END = -1
+EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+T = TypeVar("T")
+
+
+class PartitionRecords:
+    """Blocking: call it in a thread. Raises BrokersUnreachable when Kafka doesn't answer, TopicsError when it refuses."""
+
+    def __init__(self, client_config: Mapping[str, Any], prefix: str) -> None:
+        self._client = AdminClient({"log_level": 0, "socket.connection.setup.timeout.ms": 5000, **client_config})
+        self._topics = [topic.named(prefix) for topic in Topic]
+
+    def extents(self, partition: int) -> dict[str, tuple[int, int]]:
+        """By topic: the first offset that can be read, and the end (the next to be written)."""
+        first = self._offsets(partition, EARLIEST)
+        end = self._offsets(partition, LATEST)
+        return {topic: (first[topic], end[topic]) for topic in self._topics}
+
+    def delete(self, partition: int) -> None:
+        """All records up to the end as it is now. They can't be read any more when this returns; the brokers drop them from
+        their disks with the segment of the log that they stand in, at the latest when the topic's retention is over."""
+        places = [TopicPartition(topic, partition, TO_THE_END) for topic in self._topics]
+
+        def ask() -> None:
+            for answer in self._client.delete_records(
+                places, operation_timeout=DELETE_SECONDS, request_timeout=DELETE_SECONDS + 5
+            ).values():
+                answer.result(timeout=DELETE_SECONDS + 10)
+
+        _told(f"delete the records of partition {partition}", ask)
+
+    def _offsets(self, partition: int, spec: Any) -> dict[str, int]:
+        places = [TopicPartition(topic, partition) for topic in self._topics]
+
+        def ask() -> dict[str, int]:
+            answers = self._client.list_offsets(dict.fromkeys(places, spec), request_timeout=ANSWER_SECONDS)
+            return {place.topic: answer.result(timeout=ANSWER_SECONDS + 5).offset for place, answer in answers.items()}
+
+        return _told(f"tell the offsets of partition {partition}", ask)
+
+
+def _told(what: str, ask: Callable[[], T]) -> T:
+    try:
+        return asked_until_answered(ask)
+    except KafkaException as error:
+        cause = error.args[0]
+        raise TopicsError(f"Kafka did not {what}: {cause.str()} ({cause.name()})") from error
+    except TimeoutError as error:
+        raise BrokersUnreachable(f"Kafka did not {what} in time. Try again.") from error
