@@ -7,11 +7,13 @@ from contextlib import AsyncExitStack
 from itertools import count
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 
 from infra.runtime.keys.rings import KeyRing, new_ring_key
 from infra.runtime.postgres.pool import Pool, open_pool
 from sinks.postgres.credentials import DeskCredentials
+from sinks.postgres.roles import LOGINS, RawConnection
 from sinks.postgres.tenants import Change, NewTenant, TenantStore
 from sinks.postgres.webhook_secrets import WebhookSecrets
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 MANY_PARTITIONS = 100_000
 _numbers = count(1)
+
+SERVICES = [login.removeprefix("ticketstream_") for login in LOGINS]
+"""Those with a login role of their own."""
 
 PoolOf = Callable[[str], Awaitable[Pool]]
 MakeTenant = Callable[[], Awaitable[str]]
@@ -71,3 +76,18 @@ def make_tenant(operator: Pool, rings: KeyRing) -> MakeTenant:
 @pytest.fixture
 async def tenant(make_tenant: MakeTenant) -> str:
     return await make_tenant()
+
+
+@pytest.fixture(params=SERVICES)
+def service(request: pytest.FixtureRequest) -> str:
+    """Each role in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def connected(service: str, postgres: MigratedDatabase) -> AsyncIterator[RawConnection]:
+    """One connection as the role, in a transaction that ends in nothing."""
+    opened = await asyncpg.connect(postgres.dsns[service])
+    await opened.execute("BEGIN")
+    yield opened
+    await opened.close()

@@ -1,127 +1,175 @@
-"""No tenant set, nothing seen; another tenant set, nothing seen of this one; and each role no more than its task."""
+"""No tenant set, nothing seen or written; another tenant set, nothing of this one; and nothing left over on a connection."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from infra.runtime.postgres.availability import PostgresUnavailable
 from infra.runtime.postgres.pool import Pool, open_pool
 from infra.runtime.postgres.tenant import connection, tenant_call, tenant_transaction
-from sinks.postgres.roles import FUNCTION_OWNERS, LOGINS, OWNER
+from sinks.postgres.roles import RawConnection
 from tests.integration.sinks.postgres.conftest import MakeTenant, PoolOf
+from tests.integration.sinks.postgres.sample_rows import Sample, fill, samples
+from tests.integration.sinks.postgres.test_least_roles import Rights
 
 if TYPE_CHECKING:
     from tests.conftest import MigratedDatabase
 
-SERVICES = [login.removeprefix("ticketstream_") for login in LOGINS]
-
-_TABLES = """
-SELECT c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced, pg_get_userbyid(c.relowner) AS owner,
-    EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped) AS of_tenants,
-    (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid AND 0 = ANY(p.polroles)) AS policies_for_all
-FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-"""
-_POLICIES = """
-SELECT p.polcmd::text AS command, r.rolname AS role, r.rolcanlogin AS can_login
-FROM pg_policy p CROSS JOIN LATERAL unnest(p.polroles) AS member(oid) JOIN pg_roles r ON r.oid = member.oid
-"""
+IN_THE_CALLERS_TRANSACTION = {"keep_ticket", "replayed_offset", "alone_with_ticket"}
+"""Functions that get a tenant and leave setting it to their caller: for nobody they find and write nothing."""
 
 
-@pytest.fixture
-async def catalogue(postgres: MigratedDatabase) -> Pool:
-    return await open_pool(postgres.dsn, service="catalogue", size=1)
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Two tenants with a row in every table with a tenant, and how such a row is made."""
+
+    one: str
+    other: str
+    samples: dict[str, Sample]
 
 
-async def test_every_table_with_a_tenant_is_behind_forced_row_level_security(catalogue: Pool) -> None:
-    tables = await catalogue.fetch(_TABLES)
-    await catalogue.close()
-
-    of_tenants = [table for table in tables if table["of_tenants"]]
-    assert len(of_tenants) >= 20
-    assert [t["name"] for t in of_tenants if not (t["enabled"] and t["forced"] and t["policies_for_all"] == 1)] == []
-    assert {t["name"] for t in tables if not t["of_tenants"]} == {"config_version", "service_keys", "schema_migrations"}
-    assert {t["owner"] for t in tables} == {OWNER}
-
-
-async def test_whoever_sees_all_tenants_only_reads_and_cannot_log_in(catalogue: Pool) -> None:
-    policies = await catalogue.fetch(_POLICIES)
-    await catalogue.close()
-
-    assert {policy["role"] for policy in policies} == set(FUNCTION_OWNERS)
-    assert {(policy["command"], policy["can_login"]) for policy in policies} == {("r", False)}
+@pytest.fixture(scope="module")
+async def filled(postgres: MigratedDatabase) -> AsyncIterator[Filled]:
+    superuser = await asyncpg.connect(postgres.dsn)
+    one, other = f"row-{uuid4().hex[:8]}", f"row-{uuid4().hex[:8]}"
+    for tenant_id in (one, other):
+        await fill(superuser, tenant_id)
+    yield Filled(one, other, await samples(superuser))
+    await superuser.execute("SET session_replication_role = replica")
+    for table in await samples(superuser):
+        await superuser.execute(f"DELETE FROM {table} WHERE tenant_id = ANY($1)", [one, other])  # noqa: S608
+    await superuser.close()
 
 
-async def test_functions_with_anothers_rights_are_fixed_and_not_for_everybody(catalogue: Pool) -> None:
-    rows = await catalogue.fetch(
-        """SELECT proname, proconfig, prosecdef, coalesce(array_to_string(proacl, ' ') ~ '(^| )=X', true) AS public FROM pg_proc
-           WHERE pronamespace = 'public'::regnamespace"""
-    )
-    await catalogue.close()
-
-    assert rows
-    assert [row["proname"] for row in rows if row["public"]] == []
-    definers = [row for row in rows if row["prosecdef"]]
-    assert [
-        r["proname"] for r in definers if not any(s.startswith("search_path=pg_catalog") for s in r["proconfig"] or ())
-    ] == []
+async def be(connected: RawConnection, tenant_id: str | None) -> None:
+    """From now on the transaction is this tenant's; None leaves the setting as a new connection has it."""
+    if tenant_id is not None:
+        await connected.execute("SELECT set_config('app.current_tenant_id', $1, true)", tenant_id)
 
 
-@pytest.mark.parametrize("service", SERVICES)
-async def test_without_a_tenant_no_role_reads_any_tenants_row(pool_of: PoolOf, tenant: str, service: str) -> None:
-    """Unset, and empty as it reads once a transaction has set it on this connection."""
-    pool = await pool_of(service)
-    readable = "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'"
-    readable += (
-        " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND has_table_privilege(c.oid, 'SELECT')"
-    )
-    async with connection(pool) as connected:
-        names = [row["relname"] for row in await connected.fetch(readable)]
-        for value in (None, ""):
-            if value is not None:
-                await connected.execute("SELECT set_config('app.current_tenant_id', $1, false)", value)
-            for name in names:
-                assert await connected.fetchval(f"SELECT count(*) FROM {name}") == 0, name  # noqa: S608
-        await connected.execute("RESET app.current_tenant_id")
+async def refused_by_policy(connected: RawConnection, statement: str) -> bool:
+    await connected.execute("SAVEPOINT before")
+    try:
+        await connected.execute(statement)
+    except asyncpg.InsufficientPrivilegeError as error:
+        return "row-level security" in str(error)
+    except asyncpg.PostgresError:
+        return False
+    finally:
+        await connected.execute("ROLLBACK TO before")
+    return False
 
 
-async def test_without_a_tenant_nothing_can_be_written(operator: Pool, tenant: str) -> None:
-    async with connection(operator) as connected:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
-            await connected.execute("INSERT INTO audit_log (tenant_id, who, operation) VALUES ($1, 'x', 'x')", tenant)
-        assert await connected.execute("UPDATE tenant_configs SET enabled = false") == "UPDATE 0"
-        assert await connected.execute("DELETE FROM webhook_secrets") == "DELETE 0"
+async def crossings(connected: RawConnection, rights: Rights, filled: Filled, *, whose: str) -> list[str]:
+    """Every access that a role has, tried on the rows of the tenant `whose`: those that got through."""
+    through = []
+    for table, sample in filled.samples.items():
+        every = frozenset({"tenant_id", *sample.values})
+        can = {kind: rights.columns(table, kind, every) for kind in ("SELECT", "INSERT", "UPDATE", "DELETE")}
+        if can["SELECT"] and await connected.fetch(f"SELECT tenant_id FROM {table} WHERE tenant_id = $1", whose):  # noqa: S608
+            through.append(f"SELECT {table}")
+        if can["INSERT"] and not await refused_by_policy(connected, sample.insert(whose, can["INSERT"])):
+            through.append(f"INSERT {table}")
+        where = f"WHERE tenant_id = '{whose}'" if can["SELECT"] else ""
+        for kind, statement in (
+            ("UPDATE", f"UPDATE {table} SET {min(can['UPDATE'], default='')} = DEFAULT {where}"),  # noqa: S608
+            ("DELETE", f"DELETE FROM {table} {where}"),  # noqa: S608
+        ):
+            if can[kind] and not (await connected.execute(statement)).endswith(" 0"):
+                through.append(f"{kind} {table}")
+    return through
 
 
-async def test_a_tenants_transaction_neither_sees_nor_writes_another_tenant(
-    operator: Pool, make_tenant: MakeTenant
+@pytest.mark.parametrize("nobody", [None, "", "nobody-of-this-name"])
+async def test_for_no_known_tenant_nothing_is_read_and_nothing_written(
+    connected: RawConnection, service: str, filled: Filled, nobody: str | None
 ) -> None:
-    one, other = await make_tenant(), await make_tenant()
-
-    async with tenant_transaction(operator, one) as connected:
-        assert [row["tenant_id"] for row in await connected.fetch("SELECT tenant_id FROM tenant_configs")] == [one]
-        assert (
-            await connected.execute("UPDATE tenant_configs SET enabled = false WHERE tenant_id = $1", other)
-            == "UPDATE 0"
-        )
-    for statement in (
-        "INSERT INTO audit_log (tenant_id, who, operation) VALUES ($1, 'x', 'x')",
-        "UPDATE webhook_secrets SET tenant_id = $1",
-    ):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
-            async with tenant_transaction(operator, one) as connected:
-                await connected.execute(statement, other)
+    await be(connected, nobody)
+    assert await crossings(connected, Rights(service), filled, whose=filled.one) == []
 
 
-async def test_the_tenant_ends_with_its_transaction(postgres: MigratedDatabase, tenant: str) -> None:
-    """On a connection that nobody resets in between, as behind a pooler that multiplexes transactions."""
-    async with await open_pool(postgres.dsns["operator"], service="operator", size=1) as pool:
-        async with tenant_transaction(pool, tenant):
-            pass
-        async with connection(pool) as connected:
-            assert await connected.fetchval("SELECT current_setting('app.current_tenant_id', true)") == ""
-            assert await connected.fetch("SELECT * FROM tenant_configs") == []
+async def test_a_tenant_neither_reads_nor_writes_anothers_rows(
+    connected: RawConnection, service: str, filled: Filled
+) -> None:
+    await be(connected, filled.other)
+    assert await crossings(connected, Rights(service), filled, whose=filled.one) == []
+
+
+async def test_a_tenant_reads_its_own_rows(connected: RawConnection, service: str, filled: Filled) -> None:
+    """Else the tests above would pass with policies that hide everything."""
+    await be(connected, filled.one)
+    for table, sample in filled.samples.items():
+        if Rights(service).columns(table, "SELECT", frozenset({"tenant_id", *sample.values})):
+            assert await connected.fetchval(f"SELECT count(*) FROM {table}") == 1, table  # noqa: S608
+
+
+async def test_a_row_is_not_given_to_another_tenant(connected: RawConnection, service: str, filled: Filled) -> None:
+    await be(connected, filled.one)
+    movable = [
+        t for t in filled.samples if "tenant_id" in Rights(service).columns(t, "UPDATE", frozenset({"tenant_id"}))
+    ]
+    move = "UPDATE {} SET tenant_id = '{}'"
+    assert [t for t in movable if not await refused_by_policy(connected, move.format(t, filled.other))] == []
+
+
+_CALLS = """
+SELECT p.proname AS name, p.proargnames[1] AS first, format_type(p.proargtypes[0], NULL) AS type, coalesce(
+    (SELECT string_agg(', NULL::' || format_type(t.type, NULL), '' ORDER BY place)
+     FROM unnest(p.proargtypes) WITH ORDINALITY t(type, place) WHERE place > 1), '') AS rest
+FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.proargnames[1] IN ('tenant', 'its_tenant', 'tenants')
+    AND has_function_privilege(p.oid, 'EXECUTE')
+"""
+
+
+async def refused_for_want_of_a_tenant(connected: RawConnection, call: str) -> bool:
+    await connected.execute("SAVEPOINT before")
+    try:
+        await connected.fetch(call)
+    except asyncpg.InvalidParameterValueError as error:
+        return "needs a tenant id" in str(error)
+    except asyncpg.PostgresError:
+        return False
+    finally:
+        await connected.execute("ROLLBACK TO before")
+    return False
+
+
+async def test_a_call_for_nobody_is_refused(connected: RawConnection) -> None:
+    """By the database, for every function that takes a tenant and that the role may call."""
+    unrefused = set()
+    for function in await connected.fetch(_CALLS):
+        for nobody in ("''", "NULL"):
+            first, rest = f"{nobody}::text", function["rest"]
+            if function["type"] == "text[]":
+                first, rest = f"ARRAY[{first}]", rest.replace("NULL::uuid[]", "ARRAY[gen_random_uuid()]")
+            if not await refused_for_want_of_a_tenant(connected, f"SELECT * FROM {function['name']}({first}{rest})"):  # noqa: S608
+                unrefused.add(function["name"])
+    assert unrefused <= IN_THE_CALLERS_TRANSACTION
+
+
+async def test_marking_events_of_several_tenants_reaches_each_as_itself_only(pool_of: PoolOf, filled: Filled) -> None:
+    """mark_events takes one tenant after the other in one transaction."""
+    mark = "SELECT * FROM mark_events($1, $2, $3, $4)"
+    async with connection(await pool_of("enrich")) as borrowed:
+        events = {}
+        for tenant_id in (filled.one, filled.other):
+            async with borrowed.transaction():
+                await borrowed.execute("SELECT set_config('app.current_tenant_id', $1, true)", tenant_id)
+                events[tenant_id] = await borrowed.fetchval("SELECT event_id FROM received_events")
+        ones, others = events[filled.one], events[filled.other]
+        tenants = [filled.one, filled.other, filled.other, filled.one]
+        marked = await borrowed.fetch(mark, tenants, [others, ones, others, ones], ["drop"] * 4, ["r"] * 4)
+        left = await borrowed.fetchval("SELECT current_setting('app.current_tenant_id', true)")
+
+    assert [row[0] for row in marked] == [3, 4]
+    assert left == ""
 
 
 async def test_a_transaction_for_no_tenant_is_a_bug(operator: Pool) -> None:
@@ -130,13 +178,6 @@ async def test_a_transaction_for_no_tenant_is_a_bug(operator: Pool) -> None:
             pass
     with pytest.raises(ValueError, match="needs a tenant id"):
         await tenant_call(operator, "SELECT $1::text", "")
-
-
-@pytest.mark.parametrize("nobody", ["", None])
-async def test_a_call_for_no_tenant_is_refused_by_the_database_too(pool_of: PoolOf, nobody: str | None) -> None:
-    async with connection(await pool_of("deliver")) as connected:
-        with pytest.raises(asyncpg.InvalidParameterValueError, match="needs a tenant id"):
-            await connected.fetch("SELECT * FROM newest_content($1, 'any')", nobody)
 
 
 async def test_a_call_sees_and_writes_its_tenant_only_and_leaves_none_behind(
@@ -152,76 +193,88 @@ async def test_a_call_sees_and_writes_its_tenant_only_and_leaves_none_behind(
         assert await tenant_call(pool, "SELECT * FROM enhancements WHERE tenant_id = $1", one) == []
 
 
-FORBIDDEN = [
-    ("ingest", "SELECT * FROM servicedesk_credentials"),
-    ("ingest", "SELECT * FROM tickets"),
-    ("ingest", "SELECT * FROM webhook_secrets"),
-    ("ingest", "SELECT * FROM tenant_configs"),
-    ("ingest", "SELECT * FROM api_tokens"),
-    ("ingest", "INSERT INTO enhancement_feedback DEFAULT VALUES"),
-    ("enrich", "SELECT * FROM servicedesk_credentials"),
-    ("enrich", "SELECT * FROM webhook_secrets"),
-    ("enrich", "SELECT * FROM ingest_tenants()"),
-    ("enrich", "UPDATE tenant_configs SET enabled = true"),
-    ("enrich", "DELETE FROM tickets"),
-    ("enrich", "INSERT INTO knowledge_articles DEFAULT VALUES"),
-    ("synthesize", "SELECT * FROM servicedesk_credentials"),
-    ("synthesize", "SELECT subject FROM tickets"),
-    ("synthesize", "SELECT * FROM knowledge_articles"),
-    ("deliver", "SELECT * FROM knowledge_articles"),
-    ("deliver", "SELECT * FROM inventory"),
-    ("deliver", "SELECT description FROM tickets"),
-    ("deliver", "UPDATE servicedesk_credentials SET credential = ''"),
-    ("deliver", "SELECT * FROM best_similar_tickets(ARRAY['a'], ARRAY[1.0], 0, '', NULL, 1, 1, 1)"),
-    ("deliver", "SELECT * FROM best_matching_articles(ARRAY['a'], ARRAY[1.0], 0, 1, 1, 1)"),
-    ("synthesize", "SELECT * FROM word_counts('t', ARRAY['a'], ARRAY['a'], 1)"),
-    ("deliver", "SELECT take_answer('t', gen_random_uuid(), 'owner', 'ticket', interval '1 s')"),
-    (
-        "deliver",
-        "SELECT keep_answer('t', gen_random_uuid(), 'ticket', 'content', 'answer', gen_random_uuid(), 'built_in', NULL, NULL,"
-        " 0, 0, NULL, NULL, now(), 'superseded')",
-    ),
-    ("synthesize", "SELECT mark_event('t', gen_random_uuid(), 'dropped', NULL)"),
-    ("synthesize", "SELECT mark_events(ARRAY['t'], ARRAY[gen_random_uuid()], ARRAY['dropped'], ARRAY[NULL])"),
-    ("feedback_aggregate", "SELECT supersede_enhancement('t', 'ticket', 'content', 'superseded')"),
-    ("feedback_aggregate", "SELECT * FROM servicedesk_credentials"),
-    ("feedback_aggregate", "SELECT * FROM tickets"),
-    ("lag", "SELECT * FROM enhancements"),
-    ("lag", "SELECT * FROM audit_log"),
-    ("sync", "SELECT * FROM webhook_secrets"),
-    ("reconcile", "UPDATE tickets SET subject = ''"),
-    ("reconcile", "SELECT description FROM tickets"),
-    ("reconcile", "SELECT servicedesk_base_url FROM tenant_configs"),
-    ("reconcile", "DELETE FROM reconcile_state"),
-    ("sync", "SELECT * FROM reconcile_state"),
-    ("console", "INSERT INTO service_keys DEFAULT VALUES"),
-    ("console", "DELETE FROM tenant_configs"),
-    *((service, "UPDATE audit_log SET who = 'nobody'") for service in SERVICES),
-    *((service, "DELETE FROM audit_log") for service in SERVICES),
-    *((service, "TRUNCATE audit_log") for service in SERVICES),
-    *((service, "UPDATE config_version SET version = 0") for service in SERVICES),
-    *((service, "UPDATE service_keys SET revoked_at = NULL") for service in SERVICES if service != "operator"),
-    *((service, "CREATE TABLE mine (n int)") for service in SERVICES),
-    *((service, "SET ROLE ticketstream_owner") for service in SERVICES),
-    *((service, "SET ROLE ticketstream_directory") for service in SERVICES),
-    *((service, "SELECT * FROM schema_migrations") for service in SERVICES),
-]
+async def ends_well(pool: Pool, tenant_id: str) -> None:
+    async with tenant_transaction(pool, tenant_id) as borrowed:
+        await borrowed.fetch("SELECT * FROM received_events")
+    await tenant_call(pool, "SELECT * FROM anothers_enhancement($1, 'ticket', 'content', gen_random_uuid())", tenant_id)
+    async with connection(pool) as borrowed:
+        await borrowed.fetch("SELECT 1")
 
 
-@pytest.mark.parametrize(("service", "statement"), FORBIDDEN)
-async def test_a_role_cannot_do_what_is_not_its_task(
-    pool_of: PoolOf, tenant: str, service: str, statement: str
+async def raises(pool: Pool, tenant_id: str) -> None:
+    with pytest.raises(KeyError):
+        async with tenant_transaction(pool, tenant_id):
+            raise KeyError
+
+
+async def fails_in_the_database(pool: Pool, tenant_id: str) -> None:
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        async with tenant_transaction(pool, tenant_id) as borrowed:
+            await borrowed.execute("SELECT 1 / 0")
+    with pytest.raises(asyncpg.PostgresError):
+        await tenant_call(pool, "SELECT for_tenant($1), 1 / 0", tenant_id)
+
+
+async def is_cancelled(pool: Pool, tenant_id: str) -> None:
+    async def wait() -> None:
+        async with tenant_transaction(pool, tenant_id) as borrowed:
+            begun.set()
+            await borrowed.execute("SELECT pg_sleep(60)")
+
+    begun = asyncio.Event()
+    waiting = asyncio.create_task(wait())
+    await begun.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def a_call_is_cancelled(pool: Pool, tenant_id: str) -> None:
+    calling = asyncio.create_task(tenant_call(pool, "SELECT for_tenant($1), pg_sleep(60)", tenant_id))
+    while not pool.get_size() - pool.get_idle_size():
+        await asyncio.sleep(0)
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+
+
+async def runs_out_of_time(pool: Pool, tenant_id: str) -> None:
+    with pytest.raises(asyncpg.QueryCanceledError):
+        async with tenant_transaction(pool, tenant_id) as borrowed:
+            await borrowed.execute("SET LOCAL statement_timeout = '20ms'; SELECT pg_sleep(60)")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05), tenant_transaction(pool, tenant_id) as borrowed:
+            await borrowed.execute("SELECT pg_sleep(60)")
+
+
+async def loses_the_connection(pool: Pool, tenant_id: str) -> None:
+    with pytest.raises(PostgresUnavailable):
+        async with tenant_transaction(pool, tenant_id) as borrowed:
+            await borrowed.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        ends_well,
+        raises,
+        fails_in_the_database,
+        is_cancelled,
+        a_call_is_cancelled,
+        runs_out_of_time,
+        loses_the_connection,
+    ],
+)
+async def test_nothing_of_a_tenant_is_left_on_a_connection(
+    postgres: MigratedDatabase, filled: Filled, work: Callable[[Pool, str], Awaitable[None]]
 ) -> None:
-    pool = await pool_of(service)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        async with tenant_transaction(pool, tenant) as connected:
-            await connected.execute(statement)
+    """However its use ends. The pool has one connection, so the next user gets the same, or what took its place."""
+    async with await open_pool(postgres.dsns["enrich"], service="enrich", size=1) as pool:
+        await work(pool, filled.one)
 
-
-@pytest.mark.parametrize("service", [service for service in SERVICES if service != "sealer"])
-async def test_every_role_that_follows_tenants_may_read_the_version_and_the_public_keys(
-    pool_of: PoolOf, service: str
-) -> None:
-    async with connection(await pool_of(service)) as connected:
-        assert await connected.fetchval("SELECT version FROM config_version") >= 1
-        await connected.fetch("SELECT key_id FROM service_keys")
+        async with connection(pool) as borrowed:
+            assert await borrowed.fetchval("SELECT current_setting('app.current_tenant_id', true)") in ("", None)
+            assert await borrowed.fetchval("SELECT pg_current_xact_id_if_assigned()") is None
+            assert not borrowed.is_in_transaction()
+            assert await borrowed.fetch("SELECT tenant_id FROM received_events") == []
+            assert await borrowed.fetchval("SHOW statement_timeout") == "15s"
