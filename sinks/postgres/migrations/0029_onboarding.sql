@@ -53,8 +53,8 @@ CREATE FUNCTION keep_refusals(
 DECLARE
     its_tenant text;
 BEGIN
-    FOR its_tenant IN SELECT DISTINCT t FROM unnest(tenants) t WHERE t <> '' ORDER BY t LOOP
-        PERFORM set_config('app.current_tenant_id', its_tenant, true);
+    FOR its_tenant IN SELECT DISTINCT t FROM unnest(tenants) t ORDER BY t LOOP
+        PERFORM for_tenant(its_tenant);
         CONTINUE WHEN NOT EXISTS (SELECT FROM tenant_configs WHERE tenant_id = its_tenant);
         INSERT INTO webhook_refusals (tenant_id, at, status, reason, detail, ticket_id, address, seconds_off, times)
         SELECT r.tenant, r.at, r.status, r.reason, r.detail, r.ticket, r.address::inet, r.seconds_off, r.times

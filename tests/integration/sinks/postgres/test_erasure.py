@@ -86,7 +86,12 @@ async def test_nothing_of_the_tenant_stays_but_what_is_named_and_all_of_another(
     assert {table: await rows(operator, disabled, table) for table in await leaving.tables()} == dict.fromkeys(
         await leaving.tables(), 0
     )
-    assert {"tickets": 3, "ticket_addresses": 3, "webhook_secrets": 1, "tenant_configs": 1}.items() <= told.deleted.items()
+    assert {
+        "tickets": 3,
+        "ticket_addresses": 3,
+        "webhook_secrets": 1,
+        "tenant_configs": 1,
+    }.items() <= told.deleted.items()
     assert told.kept["audit_log"] >= 3
     assert await rows(operator, other, "tickets") == 3 and await rows(operator, other, "webhook_secrets") == 1
 
@@ -101,7 +106,9 @@ async def test_one_that_never_was_is_unknown(leaving: TenantErasure) -> None:
         await leaving.partition_of("never-was")
 
 
-async def test_a_run_that_was_cut_off_goes_on_and_tells_the_whole(leaving: TenantErasure, operator: Pool, disabled: str) -> None:
+async def test_a_run_that_was_cut_off_goes_on_and_tells_the_whole(
+    leaving: TenantErasure, operator: Pool, disabled: str
+) -> None:
     first = await leaving.begin(disabled, ENDS, CHANGE)
     async with tenant_transaction(operator, disabled) as connected:  # where it was killed
         await connected.execute("DELETE FROM ticket_addresses WHERE tenant_id = $1", disabled)
