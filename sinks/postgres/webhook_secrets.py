@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from infra.runtime.keys.rings import KeyRing
+from infra.runtime.keys.rings import KeyRing, KeyRingError
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import Connection, tenant_transaction
 from sinks.postgres import audit_log
@@ -62,7 +62,7 @@ class WebhookSecret:
 @dataclass(frozen=True, slots=True)
 class KnownSecret:
     """What may be told of a secret. `valid_until` is None for the current one; the times of use are None before any, and up to 5 s
-    late. `fingerprint` is None for one made before there were any."""
+    late. `fingerprint` is None for one older than fingerprints that wasn't opened since."""
 
     secret_id: str
     fingerprint: str | None
@@ -85,6 +85,14 @@ class Rotated:
 def fingerprint(raw_key: bytes) -> str:
     """The first 8 hex digits of the SHA-256 of the raw key, its 43 characters: the signing scripts' `--test` prints the same."""
     return sha256(raw_key).hexdigest()[:FINGERPRINT_DIGITS]
+
+
+def fingerprint_of(stored: str, tenant_id: str, ring: KeyRing) -> str | None:
+    """Of a stored secret; None where the ring doesn't open it: such a one must be exchanged all the more."""
+    try:
+        return WebhookSecret.stored(ring.decrypt(stored, tenant_id=tenant_id, column=COLUMN)).fingerprint
+    except (KeyRingError, ValueError):
+        return None
 
 
 _VALID = """
@@ -114,24 +122,27 @@ class WebhookSecrets:
         """A new secret beside the old one, which ends after `both_valid`. Raises TwoSecretsValid; then nothing was changed."""
         async with tenant_transaction(self._pool, tenant_id) as connection:
             await connection.execute("SELECT FROM tenant_configs WHERE tenant_id = $1 FOR NO KEY UPDATE", tenant_id)
-            valid = await self._valid(connection, tenant_id)
+            valid = await _valid(connection, tenant_id, self._ring)
             if len(valid) > 1:
                 raise TwoSecretsValid(valid[1])
-            await connection.execute(
-                "UPDATE webhook_secrets SET valid_until = now() + $2 WHERE tenant_id = $1 AND valid_until IS NULL",
+            old = valid[0] if valid else None
+            until: datetime | None = await connection.fetchval(
+                """UPDATE webhook_secrets SET valid_until = now() + $2, fingerprint = coalesce(fingerprint, $3)
+                   WHERE tenant_id = $1 AND valid_until IS NULL RETURNING valid_until""",
                 tenant_id,
                 both_valid,
+                old and old.fingerprint,
             )
             secret = await self.add(connection, tenant_id, who=change.who)
             await audit_log.write(connection, change.entry(tenant_id, "tenant rotate-secret", COLUMN, MASKED, MASKED))
-            until: datetime = await connection.fetchval("SELECT now() + $1::interval", both_valid)
-        old = valid[0] if valid else None
         return Rotated(secret, replace(old, valid_until=until) if old else None)
 
     async def end_old(self, tenant_id: str, change: Change) -> KnownSecret | None:
         """The old secret ends now; the one that ended, None where only the current one is valid."""
         async with tenant_transaction(self._pool, tenant_id) as connection:
-            valid = [known for known in await self._valid(connection, tenant_id) if known.valid_until is not None]
+            valid = [
+                known for known in await _valid(connection, tenant_id, self._ring) if known.valid_until is not None
+            ]
             ended: datetime | None = await connection.fetchval(
                 """UPDATE webhook_secrets SET valid_until = greatest(now(), valid_from)
                    WHERE tenant_id = $1 AND valid_until > now() RETURNING valid_until""",
@@ -144,27 +155,22 @@ class WebhookSecrets:
         return replace(valid[0], valid_until=ended)
 
     async def valid(self, tenant_id: str) -> list[KnownSecret]:
-        """Those that the edge takes now, the current one first. Raises KeyRingError for one without a stored fingerprint that the
-        ring doesn't open."""
-        async with tenant_transaction(self._pool, tenant_id) as connection:
-            return await self._valid(connection, tenant_id)
+        """Those that the edge takes now, the current one first."""
+        return await known_secrets(self._pool, tenant_id, self._ring)
 
-    async def due(self, tenant_id: str) -> datetime | None:
-        """When the current secret should be exchanged; None without one."""
-        async with tenant_transaction(self._pool, tenant_id) as connection:
-            due: datetime | None = await connection.fetchval(
-                "SELECT due FROM webhook_secrets WHERE tenant_id = $1 AND valid_until IS NULL", tenant_id
-            )
-            return due
 
-    async def _valid(self, connection: Connection, tenant_id: str) -> list[KnownSecret]:
-        rows = [dict(row) for row in await connection.fetch(_VALID, tenant_id)]
-        for row in rows:
-            stored = row.pop("secret")
-            if row["fingerprint"] is None:
-                plain = self._ring.decrypt(stored, tenant_id=tenant_id, column=COLUMN)
-                row["fingerprint"] = WebhookSecret.stored(plain).fingerprint
-        return [known_secret(row) for row in rows]
+async def known_secrets(pool: Pool, tenant_id: str, ring: KeyRing | None) -> list[KnownSecret]:
+    """A tenant's valid secrets, the current one first. Without a ring those older than fingerprints have none."""
+    async with tenant_transaction(pool, tenant_id) as connection:
+        return await _valid(connection, tenant_id, ring)
+
+
+async def _valid(connection: Connection, tenant_id: str, ring: KeyRing | None) -> list[KnownSecret]:
+    rows = [dict(row) for row in await connection.fetch(_VALID, tenant_id)]
+    for row in rows:
+        if row["fingerprint"] is None and ring is not None:
+            row["fingerprint"] = fingerprint_of(row["secret"], tenant_id, ring)
+    return [known_secret(row) for row in rows]
 
 
 def known_secret(row: Mapping[str, Any]) -> KnownSecret:

@@ -13,7 +13,8 @@ from pathlib import Path
 import aiohttp
 from confluent_kafka import Consumer, TopicPartition
 
-from ingest.verifier import raw_key, signature
+from infra.ops.cli.webhook_request import key_of
+from ingest.verifier import signature
 from schemas.topics import Topic
 
 
@@ -51,7 +52,7 @@ class RunningEdge:
             "Content-Type": "application/json",
             "webhook-id": webhook_id,
             "webhook-timestamp": at,
-            "webhook-signature": signature(raw_key(sender.secret), webhook_id.encode(), at.encode(), body).decode(),
+            "webhook-signature": signature(key_of(sender.secret), webhook_id.encode(), at.encode(), body).decode(),
         }
         url = f"{self.public}/api/v1/webhooks/{sender.tenant_id}"
         async with self.session.post(url, data=body, headers=headers) as answer:

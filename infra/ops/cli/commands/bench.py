@@ -11,7 +11,7 @@ import click
 from infra.ops.cli.failure import Failure, WrongUse
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
-NAMES = ("ingest", "chain", "throughput", "burst", "fairness", "memory")
+NAMES = ("ingest", "chain", "throughput", "burst", "fairness", "memory", "rotation")
 
 
 @click.command(cls=JsonCommand)
@@ -25,7 +25,8 @@ def bench(name: str, events: int | None, minutes: float | None, json_to: JsonTo)
     ingest: the edge beside a handler that only reads the body. chain: from webhook to note at a steady rate.
     throughput: how many tickets a second one worker a stage takes, and the CPU of each.
     burst: how busy synthesize's slots are with 2,000 tickets waiting. fairness: what tenants notice of another one's backlog, and
-    of another one's broken desk. memory: what 100,000 waiting events take in each worker.
+    of another one's broken desk. memory: what 100,000 waiting events take in each worker. rotation: how many webhooks are refused
+    while a tenant's secret is exchanged at 50 a second.
     """
     output = Output(json_to)
     module = import_module(f"infra.ops.bench.{name}")

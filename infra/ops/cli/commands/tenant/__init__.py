@@ -6,6 +6,7 @@ import click
 
 from infra.ops.cli.commands.tenant.create import create
 from infra.ops.cli.commands.tenant.erase import erase
+from infra.ops.cli.commands.tenant.rotate_secret import rotate_secret
 from infra.ops.cli.commands.tenant.settings import set_
 from infra.ops.cli.commands.tenant.show import list_, show
 from infra.ops.cli.commands.tenant.switch import disable, enable
@@ -16,5 +17,11 @@ def tenant() -> None:
     """Create tenants and change their settings."""
 
 
-for command in (create, list_, show, set_, enable, disable, erase):
-    tenant.add_command(command)
+tenant.add_command(create)
+tenant.add_command(list_)
+tenant.add_command(show)
+tenant.add_command(set_)
+tenant.add_command(enable)
+tenant.add_command(disable)
+tenant.add_command(rotate_secret)
+tenant.add_command(erase)

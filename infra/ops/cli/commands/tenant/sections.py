@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeAlias
 
-from infra.runtime.postgres.tenant import tenant_transaction
-from schemas.times import rfc3339
+from infra.ops.cli.commands.tenant.secret_section import webhook_secrets
 
 if TYPE_CHECKING:
     from infra.ops.cli.acting import Acting
@@ -23,18 +22,11 @@ async def settings(_: Acting, tenant: TenantSettings) -> Rows:
 
 
 async def webhooks(at_work: Acting, tenant: TenantSettings) -> Rows:
-    """Where the tenant's webhooks go, and when their secret should be exchanged."""
-    async with tenant_transaction(at_work.pool, tenant.tenant_id) as connection:
-        due = await connection.fetchval(
-            "SELECT due FROM webhook_secrets WHERE tenant_id = $1 AND valid_until IS NULL", tenant.tenant_id
-        )
-    return {
-        "webhook_url": at_work.around.webhook_url(tenant.tenant_id),
-        "webhook_secret_due": rfc3339(due, "seconds") if due else None,
-    }
+    """Where the tenant's webhooks go."""
+    return {"webhook_url": at_work.around.webhook_url(tenant.tenant_id)}
 
 
-SECTIONS: tuple[Section, ...] = (settings, webhooks)
+SECTIONS: tuple[Section, ...] = (settings, webhooks, webhook_secrets)
 
 
 async def all_rows(at_work: Acting, tenant: TenantSettings) -> dict[str, object]:

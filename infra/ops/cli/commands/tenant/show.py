@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -15,25 +16,31 @@ if TYPE_CHECKING:
     from infra.ops.cli.acting import Acting
     from sinks.postgres.tenant_settings import TenantSettings
     from sinks.postgres.tenants import TenantStore
+    from sinks.postgres.webhook_secrets import KnownSecret
 
 
 @click.command("list", cls=JsonCommand)
+@click.option("--due", "by_due", is_flag=True, help="Those first whose webhook secret is due first.")
 @json_option
-def list_(json_to: JsonTo) -> int:
+def list_(by_due: bool, json_to: JsonTo) -> int:
     """All tenants."""
-    output = Output(json_to)
-    tenants: list[TenantSettings] = with_store(lambda store, _: store.list())
+    from infra.ops.cli.secret_words import in_use, said_of_due, secrets_json
+
+    output, now = Output(json_to), datetime.now(UTC)
+    listed = with_store(_listed)
+    if by_due:
+        listed.sort(key=lambda one: _due(one[1]))
 
     def show() -> None:
-        columns = ("tenant", "partition", "enabled", "desk", "form", "jobs", "outside model")
+        columns = ("tenant", "partition", "enabled", "desk", "form", "jobs", "outside model", "secret due", "in use")
         rows = [
             (t.tenant_id, t.partition, yes(t.enabled), t.servicedesk_base_url, t.servicedesk_form, t.max_concurrent_jobs,
-             yes(t.external_model))
-            for t in tenants
+             yes(t.external_model), said_of_due(secrets, now), in_use(secrets).value)
+            for t, secrets in listed
         ]  # fmt: skip
         output.table(columns, rows)
 
-    output.result({"tenants": [asdict(one) for one in tenants]}, show)
+    output.result({"tenants": [asdict(one) | secrets_json(secrets, now) for one, secrets in listed]}, show)
     return 0
 
 
@@ -41,7 +48,7 @@ def list_(json_to: JsonTo) -> int:
 @tenant_argument("ID")
 @json_option
 def show(tenant_id: str, json_to: JsonTo) -> int:
-    """The settings of the tenant ID, and where its webhooks go. Never its secrets."""
+    """The settings of the tenant ID, and where its webhooks go, and which secret its desk uses. Never its secrets."""
     from infra.ops.cli.commands.tenant.sections import all_rows
 
     async def rows(store: TenantStore, at_work: Acting) -> dict[str, object]:
@@ -52,3 +59,15 @@ def show(tenant_id: str, json_to: JsonTo) -> int:
         found, lambda: output.table(("setting", "value"), [(name, shown(value)) for name, value in found.items()])
     )
     return 0
+
+
+async def _listed(store: TenantStore, at_work: Acting) -> list[tuple[TenantSettings, list[KnownSecret]]]:
+    """Every tenant with its valid secrets."""
+    from sinks.postgres.secret_uses import valid_secrets
+
+    secrets = await valid_secrets(at_work.pool)
+    return [(tenant, secrets.get(tenant.tenant_id, [])) for tenant in await store.list()]
+
+
+def _due(secrets: list[KnownSecret]) -> datetime:
+    return secrets[0].due if secrets else datetime.max.replace(tzinfo=UTC)
