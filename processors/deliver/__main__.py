@@ -15,10 +15,12 @@ from processors.deliver.rendering import NoteRenderer
 from processors.deliver.settings import DeliverSettings
 from schemas.topics import Stage
 from sinks.postgres.credentials import DeskCredentials
+from sinks.postgres.desk_access_tokens import StoredAccessTokens
 from sinks.postgres.enhancements import Enhancements
 from sinks.postgres.note_intents import NoteIntents
 from sinks.servicedesk.accounts import StoredDeskAccounts
 from sinks.servicedesk.addresses import AddressPolicy
+from sinks.servicedesk.authentication import Authentication
 from sinks.servicedesk.client import DeskClient
 from sinks.servicedesk.notes import ServiceDeskNotes
 from sinks.servicedesk.tickets import ServiceDeskTickets
@@ -42,9 +44,10 @@ async def main() -> int:
 
 def wired(context: StageContext, settings: DeliverSettings, transport: Transport) -> Ports:
     """The adapters of this process."""
-    clock = SystemClock()
-    accounts = StoredDeskAccounts(context.tenants, DeskCredentials(context.pool, settings.credential_ring))
-    client = DeskClient(transport, accounts)
+    clock, ring = SystemClock(), settings.credential_ring
+    accounts = StoredDeskAccounts(context.tenants, DeskCredentials(context.pool, ring))
+    authentication = Authentication(transport, tokens=StoredAccessTokens(context.pool, ring))
+    client = DeskClient(transport, accounts, authentication=authentication)
     return Ports(
         tickets=ServiceDeskTickets(client),
         notes=ServiceDeskNotes(client),

@@ -7,6 +7,7 @@ later (DNS rebinding). Source: OWASP, "Server-Side Request Forgery Prevention".
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,8 @@ MOST_REMEMBERED = 1000
 # Public by their numbers, yet internal to a cloud: Azure's wire server.
 _INTERNAL_THOUGH_GLOBAL = frozenset({ip_address("168.63.129.16")})
 _NAT64 = ip_network("64:ff9b::/96")
+_NAME = re.compile(r"(?!(.*\.)?\d+\.?$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+_LOCAL_NAME = re.compile(r"(^|\.)localhost\.?$", re.IGNORECASE)
 
 
 class BadDeskUrl(ValueError):
@@ -52,20 +55,28 @@ class AddressPolicy:
             raise BadDeskUrl(f"scheme '{parts.scheme}' is not https. Give the desk's https address")
         if parts.username is not None or parts.query or parts.fragment:
             raise BadDeskUrl("a user name, query or fragment is in the URL. Give only https://host[:port][/app/portal]")
-        self._check_literal(host)
+        self._check_host(host)
         return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/").removesuffix("/api/v3")
 
     def allows(self, address: str) -> bool:
         """Whether this IP address may be connected to."""
         if self.local:
             return True
-        ip = ip_address(address.split("%")[0])
+        try:
+            ip = ip_address(address.split("%")[0])
+        except ValueError:
+            return False  # a name, or an address in a form of its own
         return _is_public(ip) and all(_is_public(inner) for inner in _embedded(ip))
 
-    def _check_literal(self, host: str) -> None:
-        address = _as_address(host)
-        if (address and not self.allows(address)) or (not self.local and host.lower().rstrip(".") == "localhost"):
+    def _check_host(self, host: str) -> None:
+        """Letters and digits of other alphabets are refused: a resolver may read them as an address."""
+        address = _as_address(host.rstrip("."))
+        if (address and not self.allows(address)) or (not self.local and _LOCAL_NAME.search(host)):
             raise BadDeskUrl(f"{host} is an internal address. Give an address that is reachable from the internet")
+        if not address and not _NAME.fullmatch(host):
+            raise BadDeskUrl(
+                f"{host!r} is no host name. Give it in letters, digits and hyphens (an international one as xn--...)"
+            )
 
 
 class CheckedResolver(AbstractResolver):

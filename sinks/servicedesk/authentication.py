@@ -1,7 +1,6 @@
 """Who we are to a desk: the technician's key on premises, an OAuth access token in the cloud.
 
-Sources: ServiceDesk Plus REST API v3, "Authentication"; Zoho, "OAuth 2.0, refresh access tokens" (an access token lasts an hour,
-a refresh token gives at most 10 of them in 10 minutes).
+Sources: ServiceDesk Plus REST API v3, "Authentication"; Zoho, "OAuth 2.0, refresh access tokens" (an access token lasts an hour).
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -18,15 +17,20 @@ from typing import Any
 import orjson
 
 from infra.runtime.clock import Clock, SystemClock
+from infra.runtime.postgres.availability import PostgresUnavailable
+from infra.runtime.telemetry.logs import get_logger
 from schemas.reasons import Reason
+from sinks.servicedesk.access_tokens import FETCH_SECONDS, AccessTokens, Busy, Fetch, Kept, TokenOf, TokensInMemory
 from sinks.servicedesk.addresses import AddressPolicy, BadDeskUrl
 from sinks.servicedesk.answers import RETRY_AFTER_RATE_LIMIT, retry_after_seconds
 from sinks.servicedesk.transport import Answered, HttpCall, Transport
 from sinks.servicedesk.types import DeskAccount, DeskForm, Refused
 
+log = get_logger(__name__)
+
 MAX_REMEMBERED = 2048
-TOKENS_PER_WINDOW, WINDOW = 8, 600.0
-"""Our own bound, below Zoho's 10, so that a key which is refused again and again doesn't lock others of the tenant out."""
+LOOK_AGAIN_SECONDS = 0.2
+"""After which it is looked again whether another process has fetched the token."""
 EARLY = 60.0
 """An access token is renewed so many seconds before its end."""
 MAX_CREDENTIAL_CHARS = 4096
@@ -82,24 +86,31 @@ def check_credential(form: DeskForm, text: str, policy: AddressPolicy) -> None:
 
 @dataclass(slots=True)
 class _Access:
-    """The access token of one credential. The lock lets one refresh run at a time; the others take what it brings."""
+    """The access token of one credential as this process has it. The lock lets one task see to it at a time."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     token: str = field(default="", repr=False)
     until: float = 0.0
-    asked: deque[float] = field(default_factory=deque)
 
 
 class Authentication:
-    """Makes the headers of a call. `seconds` is a monotonic clock."""
+    """Makes the headers of a call. `tokens` are those of all processes, or by default of this one alone; `seconds` is a monotonic
+    clock."""
 
     def __init__(
-        self, transport: Transport, *, seconds: Callable[[], float] = time.monotonic, clock: Clock | None = None
+        self,
+        transport: Transport,
+        *,
+        tokens: AccessTokens | None = None,
+        seconds: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Clock | None = None,
     ) -> None:
         self._transport = transport
-        self._seconds = seconds
+        self._tokens = tokens or TokensInMemory(seconds=seconds)
+        self._seconds, self._sleep = seconds, sleep
         self._clock = clock or SystemClock()
-        self._accesses: OrderedDict[str, _Access] = OrderedDict()
+        self._accesses: OrderedDict[TokenOf, _Access] = OrderedDict()
 
     async def headers(
         self, account: DeskAccount, *, instead_of: Mapping[str, str] | None = None
@@ -109,7 +120,7 @@ class Authentication:
         try:
             if account.form is DeskForm.CLOUD:
                 refused = (instead_of or {}).get("Authorization", "").removeprefix("Zoho-oauthtoken ")
-                token = await self._token(CloudCredential.parse(account.credential), refused)
+                token = await self._token(account.tenant_id, CloudCredential.parse(account.credential), refused)
                 return token if isinstance(token, Refused) else {"Authorization": f"Zoho-oauthtoken {token}"}
             if instead_of is not None:
                 return Refused(Reason.DESK_CREDENTIAL_REFUSED, "the desk refuses the key")
@@ -117,20 +128,51 @@ class Authentication:
         except BadCredential as error:
             return Refused(Reason.DESK_CREDENTIAL_REFUSED, str(error))
 
-    async def _token(self, credential: CloudCredential, refused: str) -> str | Refused:
-        access = self._access(credential.key)
+    async def _token(self, tenant_id: str, credential: CloudCredential, refused: str) -> str | Refused:
+        of = TokenOf(tenant_id, credential.key)
+        access = self._access(of)
         async with access.lock:
-            if access.token and access.token != refused and self._seconds() < access.until:
+            good = bool(access.token) and access.token != refused
+            if good and self._seconds() < access.until:
                 return access.token
-            access.token = ""
-            wait = self._wait(access)
-            if wait > 0:
-                detail = f"{TOKENS_PER_WINDOW} access tokens were asked for in {WINDOW:.0f} s; Zoho allows 10"
-                return Refused(Reason.DESK_RATE_LIMITED, detail, wait)
-            access.asked.append(self._seconds())
-            return await self._refresh(credential, access)
+            try:
+                return await self._shared(of, credential, access, refused)
+            except PostgresUnavailable:
+                if good and self._seconds() < access.until + EARLY:  # the rest of its life
+                    return access.token
+                raise
 
-    async def _refresh(self, credential: CloudCredential, access: _Access) -> str | Refused:
+    async def _shared(self, of: TokenOf, credential: CloudCredential, access: _Access, refused: str) -> str | Refused:
+        """What another process has fetched, or what this one fetches for all."""
+        patience = self._seconds() + FETCH_SECONDS
+        while True:
+            match await self._tokens.take(of, refused=refused):
+                case Kept(token, seconds):
+                    access.token, access.until = token, self._seconds() + seconds
+                    return token
+                case Fetch():
+                    return await self._fetched(of, credential, access)
+                case Busy(seconds):
+                    if self._seconds() >= patience:
+                        detail = f"access token: another process has been fetching it for {FETCH_SECONDS:.0f} s"
+                        return Refused(Reason.DESK_UNAVAILABLE, detail)
+                    await self._sleep(min(seconds, LOOK_AGAIN_SECONDS))
+                case Refused() as found:
+                    return found
+
+    async def _fetched(self, of: TokenOf, credential: CloudCredential, access: _Access) -> str | Refused:
+        fetched = await self._refresh(credential)
+        try:
+            if isinstance(fetched, Refused):
+                await self._tokens.refuse(of, fetched)
+                return fetched
+            access.token, access.until = fetched.token, self._seconds() + fetched.seconds
+            await self._tokens.keep(of, fetched.token, fetched.seconds)
+        except PostgresUnavailable as error:  # then only this process knows, until PostgreSQL is back
+            log.warning("An access token could not be shared", tenant_id=of.tenant_id, error=str(error))
+        return fetched if isinstance(fetched, Refused) else fetched.token
+
+    async def _refresh(self, credential: CloudCredential) -> Kept | Refused:
         form = {
             "grant_type": "refresh_token",
             "client_id": credential.client_id,
@@ -144,9 +186,7 @@ class Authentication:
         fields = _fields(answer.body)
         token = fields.get("access_token")
         if answer.status == 200 and isinstance(token, str) and _is_header_safe(token):
-            access.token = token
-            access.until = self._seconds() + max(1.0, _life(fields) - EARLY)
-            return token
+            return Kept(token, max(1.0, _life(fields) - EARLY))
         return self._refused(answer, fields)
 
     def _refused(self, answer: Answered, fields: Mapping[str, Any]) -> Refused:
@@ -159,15 +199,9 @@ class Authentication:
             return Refused(Reason.DESK_CREDENTIAL_REFUSED, detail)
         return Refused(Reason.DESK_UNAVAILABLE, detail)
 
-    def _wait(self, access: _Access) -> float:
-        now = self._seconds()
-        while access.asked and access.asked[0] <= now - WINDOW:
-            access.asked.popleft()
-        return access.asked[0] + WINDOW - now if len(access.asked) >= TOKENS_PER_WINDOW else 0.0
-
-    def _access(self, key: str) -> _Access:
-        access = self._accesses.setdefault(key, _Access())
-        self._accesses.move_to_end(key)
+    def _access(self, of: TokenOf) -> _Access:
+        access = self._accesses.setdefault(of, _Access())
+        self._accesses.move_to_end(of)
         if len(self._accesses) > MAX_REMEMBERED:
             self._accesses.popitem(last=False)
         return access

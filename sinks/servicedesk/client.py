@@ -82,6 +82,7 @@ class DeskClient:
             {"Accept": ACCEPT, **headers},
             query={} if writes else data,
             form=data if writes else None,
+            ca=account.ca,
         )
         answer = await self._transport.exchange(call)
         return read_answer(answer, now=self._clock.now()) if isinstance(answer, Answered) else answer

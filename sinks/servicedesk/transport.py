@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from schemas.reasons import Reason
+from sinks.certificates import BadCertificates, TrustedBy
 from sinks.servicedesk.addresses import AddressPolicy, BadDeskUrl, CheckedResolver, ForbiddenAddress
 from sinks.servicedesk.types import Refused, Unknown
 
@@ -31,7 +34,7 @@ class Times:
 @dataclass(frozen=True, slots=True)
 class HttpCall:
     """`base` is a URL that the address policy lets pass, and `path`, which begins with a slash, is put behind it as it is; `form`
-    is sent form-encoded."""
+    is sent form-encoded. `ca` holds the PEM certificates that vouch for this server, in place of the public ones."""
 
     method: str
     base: str
@@ -39,6 +42,7 @@ class HttpCall:
     headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = field(default=None, repr=False)
+    ca: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Transport:
         self.policy = policy
         self._times = times or Times()
         self._resolver = resolver
+        self._trusted = TrustedBy()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Transport:
@@ -84,17 +89,22 @@ class Transport:
         """Send a call. `Refused(DESK_UNAVAILABLE)` if nothing was sent, `Unknown` if it was and no whole answer came."""
         try:
             url = self.policy.check_url(call.base) + call.path
+            trusting = self._trusted.context(call.ca) if call.ca else True
         except BadDeskUrl as error:
             return Refused(Reason.DESK_UNAVAILABLE, f"servicedesk_base_url: {error}")
+        except BadCertificates as error:
+            return Refused(Reason.DESK_UNAVAILABLE, f"servicedesk_ca: {error}")
         progress = SimpleNamespace(sent=False)
         try:
-            return await self._send(call, url, progress)
+            return await self._send(call, url, trusting, progress)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             if progress.sent:
                 return Unknown(f"{call.method} was sent, but no whole answer came: {_named(error)}")
             return Refused(Reason.DESK_UNAVAILABLE, _not_sent(error))
 
-    async def _send(self, call: HttpCall, url: str, progress: SimpleNamespace) -> Answered | Unknown:
+    async def _send(
+        self, call: HttpCall, url: str, trusting: ssl.SSLContext | bool, progress: SimpleNamespace
+    ) -> Answered | Unknown:
         form = {} if call.form is None else _FORM
         async with self._opened().request(
             call.method,
@@ -102,6 +112,7 @@ class Transport:
             headers={**call.headers, **form},
             data=None if call.form is None else _encoded(call.form).encode(),
             allow_redirects=False,
+            ssl=trusting,
             trace_request_ctx=progress,
         ) as response:
             body = bytearray()
@@ -118,7 +129,9 @@ class Transport:
                 total=self._times.total, connect=2 * self._times.connect, sock_connect=self._times.connect
             )
             connector = aiohttp.TCPConnector(
-                resolver=CheckedResolver(self.policy, self._resolver), limit=MAX_CONNECTIONS
+                resolver=CheckedResolver(self.policy, self._resolver),
+                socket_factory=self._socket,
+                limit=MAX_CONNECTIONS,
             )
             # A cookie jar would carry one tenant's session over to another tenant of the same host.
             self._session = aiohttp.ClientSession(
@@ -129,6 +142,15 @@ class Transport:
                 auto_decompress=True,
             )
         return self._session
+
+    def _socket(self, to: aiohttp.AddrInfoType) -> socket.socket:
+        """The last look at an address, right before it is connected to, however it came to be one. Raises ForbiddenAddress."""
+        family, kind, protocol, _, address = to
+        if not self.policy.allows(str(address[0])):
+            raise ForbiddenAddress(f"{address[0]} is an internal address")
+        made = socket.socket(family=family, type=kind, proto=protocol)
+        made.setblocking(False)
+        return made
 
 
 def _encoded(fields: Mapping[str, str]) -> str:

@@ -19,12 +19,14 @@ class DeskForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeskAccount:
-    """A tenant's desk. `base_url` is without `/api/v3`; `credential` is the key on premises, JSON in the cloud."""
+    """A tenant's desk. `base_url` is without `/api/v3`; `credential` is the key on premises, JSON in the cloud; `ca` holds the PEM
+    certificates that vouch for it in place of the public ones, if it has any."""
 
     tenant_id: str
     base_url: str
     form: DeskForm
     credential: str = field(repr=False)
+    ca: str = field(default="", repr=False)
 
 
 class DeskAccounts(Protocol):

@@ -153,6 +153,42 @@ async def test_a_name_that_leads_inside_is_never_spoken_to(server: OneHandler) -
     assert server.seen == []
 
 
+async def test_a_name_that_leads_elsewhere_after_it_was_checked_is_never_spoken_to(
+    server: OneHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding. The resolver's check is switched off here: what is connected to is looked at once more."""
+    monkeypatch.setattr(
+        CheckedResolver, "resolve", lambda _, *asked, **more: Resolver("127.0.0.1").resolve(*asked, **more)
+    )
+    port = server.url.rsplit(":", 1)[1]
+    async with Transport(AddressPolicy(local=False)) as strict:
+        result = await strict.exchange(post(f"https://desk.example:{port}/"))
+    assert isinstance(result, Refused)
+    assert "127.0.0.1 is an internal address" in result.detail
+    assert server.seen == []
+
+
+async def test_a_name_that_changes_with_each_answer_is_connected_to_only_where_it_was_checked(
+    server: OneHandler,
+) -> None:
+    """Each connection has its own look: one answer with a public address opens no door for the next one."""
+    changing = Changing(["127.0.0.1"], ["10.0.0.1"], ["127.0.0.1"])
+    port = server.url.rsplit(":", 1)[1]
+    async with Transport(AddressPolicy(local=False), resolver=changing) as strict:
+        for _ in range(3):
+            result = await strict.exchange(post(f"https://desk.example:{port}/"))
+            assert isinstance(result, Refused)
+    assert server.seen == []
+
+
+async def test_headers_without_end_are_cut_off(server: OneHandler, transport: Transport) -> None:
+    async def flood(request: web.Request) -> web.StreamResponse:
+        return web.Response(headers={f"X-{number}": "x" * 4000 for number in range(1000)})
+
+    server.handler = flood
+    assert isinstance(await transport.exchange(post(server.url)), Unknown)
+
+
 async def test_http_where_tls_is_expected_is_not_sent_anything(server: OneHandler, transport: Transport) -> None:
     result = await transport.exchange(post(server.url.replace("http:", "https:")))
     assert isinstance(result, Refused)
@@ -173,6 +209,20 @@ class Resolver(AbstractResolver):
 
     async def close(self) -> None:
         return None
+
+
+class Changing(Resolver):
+    """Another answer each time."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        super().__init__()
+        self._answers = iter(answers)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self._addresses = tuple(next(self._answers))
+        return await super().resolve(host, port, family)
 
 
 async def test_only_public_addresses_of_a_name_are_connected_to() -> None:

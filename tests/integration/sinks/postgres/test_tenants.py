@@ -216,11 +216,11 @@ async def test_what_nobody_changes_leaves_the_version_alone(operator: Pool, tena
 
 async def test_a_replaced_credential_is_kept_for_seven_days(operator: Pool, rings: KeyRing, tenant: str) -> None:
     credentials = DeskCredentials(operator, rings)
-    assert await credentials.get(tenant) == f"key of {tenant}"
+    assert (await credentials.get(tenant)).credential == f"key of {tenant}"
 
     await TenantStore(operator).replace_credential(tenant, "new key", credentials, CHANGE)
 
-    assert await credentials.get(tenant) == "new key"
+    assert (await credentials.get(tenant)).credential == "new key"
     async with tenant_transaction(operator, tenant) as connected:
         kept = await connected.fetchval(
             "SELECT delete_after - replaced_at FROM servicedesk_credentials WHERE replaced_at IS NOT NULL"
@@ -234,6 +234,6 @@ async def test_deliver_reads_the_credential_and_another_tenant_has_none(
 ) -> None:
     credentials = DeskCredentials(await pool_of("deliver"), rings)
 
-    assert await credentials.get(tenant) == f"key of {tenant}"
+    assert (await credentials.get(tenant)).credential == f"key of {tenant}"
     with pytest.raises(NoCredential):
         await credentials.get("nobody")
