@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from infra.runtime.garbage import collect_rarely
 from infra.runtime.kafka.client_settings import KafkaClient, load_kafka
@@ -32,10 +33,12 @@ from ingest.postgres_sources import (
     Database,
     PostgresFeedback,
     PostgresKeys,
+    PostgresRefusals,
     PostgresSecretUses,
     PostgresTenants,
     PostgresTokens,
 )
+from ingest.refusals import Refusals
 from ingest.registry import Registry
 from ingest.secret_uses import SecretUses
 from ingest.settings import IngestSettings
@@ -49,6 +52,14 @@ LINGER_MS = 5  # fuller batches: an eighth less CPU a webhook, at Kafka even mor
 FLUSH_SECONDS = 3.0
 
 log = logs.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """What is noted of webhooks beside the requests' path."""
+
+    uses: SecretUses
+    refusals: Refusals
 
 
 def main() -> int:
@@ -75,8 +86,15 @@ async def _serve(settings: IngestSettings, kafka: KafkaClient, signer: SigningKe
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     database = Database(settings.database_url.get_secret_value())
     tenants = TenantsView(PostgresTenants(database), settings.webhook_ring)
-    uses = SecretUses()
-    background = [asyncio.create_task(work) for work in (tenants.run(), uses.run(PostgresSecretUses(database)))]
+    notes = _Notes(SecretUses(), Refusals(settings.source_addresses.of))
+    background = [
+        asyncio.create_task(work)
+        for work in (
+            tenants.run(),
+            notes.uses.run(PostgresSecretUses(database)),
+            notes.refusals.run(PostgresRefusals(database)),
+        )
+    ]
     internal = InternalServer(
         checks=checks(tenants, kafka.servers), routes=Registry(prefix=settings.topic_prefix).routes()
     )
@@ -85,7 +103,7 @@ async def _serve(settings: IngestSettings, kafka: KafkaClient, signer: SigningKe
         if await _topics_fit(kafka, settings.topic_prefix, stop):
             collect_rarely()
             async with _publisher(settings, kafka, signer) as publisher:
-                await _serve_public(settings, _edge(settings, database, tenants, publisher, uses), internal.port, stop)
+                await _serve_public(settings, _edge(settings, database, tenants, publisher, notes), internal.port, stop)
     finally:
         for task in background:
             task.cancel()
@@ -131,11 +149,11 @@ async def _publisher(settings: IngestSettings, kafka: KafkaClient, signer: Signi
 
 
 def _edge(
-    settings: IngestSettings, database: Database, tenants: TenantsView, publisher: EventPublisher, uses: SecretUses
+    settings: IngestSettings, database: Database, tenants: TenantsView, publisher: EventPublisher, notes: _Notes
 ) -> Edge:
     queue = FeedbackQueue(tenants, publisher)
     return Edge(
-        webhooks=WebhookEdge(tenants, publisher, uses=uses),
+        webhooks=WebhookEdge(tenants, publisher, uses=notes.uses, refusals=notes.refusals),
         feedback=FeedbackApi(BearerTokens(PostgresTokens(database)), queue, PostgresFeedback(database)),
         links=FeedbackLinks(settings.link_ring, queue, secure=settings.reached_by_https),
         keys=KeysRoute(PostgresKeys(database)),

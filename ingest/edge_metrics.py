@@ -20,6 +20,10 @@ WEBHOOKS = Counter(
     "Webhooks by outcome: queued, duplicate, or why they were refused. The tenant is empty while it isn't known.",
     ["tenant_id", "outcome"],
 )
+REFUSALS_NOT_KEPT = Counter(
+    "ticketstream_ingest_refusals_not_kept_total",
+    "Refused webhooks that `ticketstream tenant refusals` doesn't show: too many at once, or PostgreSQL away for long.",
+)
 TENANTS_REFRESH_FAILED = Counter(
     "ticketstream_ingest_tenants_refresh_failed_total", "Polls of the tenants that PostgreSQL didn't answer."
 )

@@ -12,6 +12,7 @@ from infra.runtime.keys.directory import ServiceKey
 from infra.runtime.stream.fakes import Published
 from ingest.ports import FeedbackQuery, TenantAccess, TenantRow, TenantSnapshot
 from schemas.topics import Topic
+from sinks.postgres.webhook_refusals import MOST_OF_A_TENANT, Refusal
 
 
 @dataclass
@@ -124,6 +125,24 @@ class FakeFeedback:
             "thumbs_up": sum(row["feedback_type"] == "thumbs_up" for row in rows),
             "thumbs_down": sum(row["feedback_type"] == "thumbs_down" for row in rows),
         }
+
+
+class FakeRefusals:
+    """A RefusalStore in memory: of each tenant the newest 100, newest first; `known` are the tenants there are, None for any."""
+
+    def __init__(self, known: set[str] | None = None) -> None:
+        self.kept: dict[str, list[Refusal]] = {}
+        self.known, self.away, self.writes = known, False, 0
+
+    async def keep(self, refusals: Sequence[tuple[str, Refusal]]) -> None:
+        if self.away:
+            raise ConnectionError("PostgreSQL is away")
+        self.writes += 1
+        for tenant_id, refusal in refusals:
+            if tenant_id and (self.known is None or tenant_id in self.known):
+                rows = [*self.kept.get(tenant_id, ()), refusal]
+                rows.sort(key=lambda row: row.at, reverse=True)
+                self.kept[tenant_id] = rows[:MOST_OF_A_TENANT]
 
 
 class FakeKeySource:

@@ -18,6 +18,7 @@ from sinks.postgres.feedback import Feedback, FeedbackFilter
 from sinks.postgres.secret_uses import SecretUse, SecretUseStore
 from sinks.postgres.service_keys import ServiceKeys
 from sinks.postgres.tokens import ApiTokens
+from sinks.postgres.webhook_refusals import Refusal, WebhookRefusals
 
 POOL_SIZE = 4
 CLOSE_SECONDS = 2.0
@@ -115,6 +116,16 @@ class PostgresFeedback:
 
     async def stats(self, tenant_id: str, query: FeedbackQuery) -> Mapping[str, Any]:
         return asdict(await Feedback(self._database.pool).stats(_filter(tenant_id, query)))
+
+
+class PostgresRefusals:
+    """Implements `RefusalStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep(self, refusals: Sequence[tuple[str, Refusal]]) -> None:
+        await WebhookRefusals(self._database.pool).keep(refusals)
 
 
 class PostgresKeys:

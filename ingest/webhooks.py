@@ -22,6 +22,7 @@ from ingest.connections import BodyRoom
 from ingest.ports import EventPublisher, TenantAccess, Tenants
 from ingest.rate_limit import RateLimit
 from ingest.recent_webhooks import Acknowledged, InFlight, Key, RecentWebhooks
+from ingest.refusals import Refusals
 from ingest.request_body import header_values, read_body, require_media_type
 from ingest.secret_uses import SecretUses
 from ingest.ticket_body import parse_ticket
@@ -47,10 +48,12 @@ class WebhookEdge:
     recent: RecentWebhooks = field(default_factory=RecentWebhooks)
     bodies: BodyRoom = field(default_factory=BodyRoom)
     uses: SecretUses = field(default_factory=SecretUses)
+    refusals: Refusals = field(default_factory=Refusals)
 
     async def receive(self, request: web.Request) -> web.Response:
         tenant_id = request.match_info["tenant_id"]
         known: TenantAccess | None = None
+        body = b""
         try:
             with self.bodies.of(request):
                 body = await read_body(request)
@@ -60,7 +63,10 @@ class WebhookEdge:
                 known = self._authenticate(tenant_id, headers, body, now)
                 return await self._accept(known, headers, body, now)
         except Refused as refusal:
-            label = known.tenant_id if known or (known := self.tenants.get(tenant_id)) else ""
+            label = ""
+            if known := known or self.tenants.get(tenant_id):
+                label = known.tenant_id
+                self.refusals.note(label, refusal, request, body, self.clock.now())
             edge_metrics.webhooks(label, refusal.reason).inc()
             log.info("Webhook refused", tenant_id=tenant_id[:64], status=refusal.status, reason=refusal.reason)
             return refusal.response()

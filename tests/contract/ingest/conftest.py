@@ -21,6 +21,7 @@ from ingest.feedback_links import FeedbackLinks
 from ingest.feedback_queue import FeedbackQueue
 from ingest.keys_route import KeysRoute
 from ingest.ports import TenantAccess
+from ingest.refusals import Refusals
 from ingest.verifier import signature
 from ingest.webhooks import WebhookEdge
 
@@ -52,12 +53,13 @@ class Running:
         default_factory=lambda: KeyRing.parse(new_ring_key("l"), variable="TICKETSTREAM_LINK_KEYS")
     )
     room: BodyRoom = field(default_factory=BodyRoom)
+    refusals: Refusals = field(default_factory=Refusals)
     port: int = 0
 
     def edge(self) -> Edge:
         queue = FeedbackQueue(self.tenants, self.publisher)
         return Edge(
-            WebhookEdge(self.tenants, self.publisher, bodies=self.room),
+            WebhookEdge(self.tenants, self.publisher, bodies=self.room, refusals=self.refusals),
             FeedbackApi(BearerTokens(self.tokens), queue, self.feedback),
             FeedbackLinks(self.link_ring, queue),
             KeysRoute(self.keys),

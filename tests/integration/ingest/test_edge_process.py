@@ -34,7 +34,8 @@ from sinks.postgres.credentials import DeskCredentials
 from sinks.postgres.service_keys import ServiceKeys
 from sinks.postgres.tenants import Change, NewTenant, TenantStore
 from sinks.postgres.tokens import ApiTokens, NewToken
-from sinks.postgres.webhook_secrets import WebhookSecrets
+from sinks.postgres.webhook_refusals import WebhookRefusals
+from sinks.postgres.webhook_secrets import WebhookSecret, WebhookSecrets
 
 TENANT = "edge-process"
 WHO = "test"
@@ -194,6 +195,16 @@ async def test_a_disabled_tenant_is_refused_within_5_seconds_and_enabled_again(s
     await until(site, "msg_disabled", site.secret, 403, seconds=5)
     await store.enable(TENANT, True, Change(WHO))
     await until(site, "msg_enabled", site.secret, 202, seconds=5)
+
+
+async def test_what_was_refused_can_be_looked_up_seconds_later(site: Site) -> None:
+    assert (await webhook(site, "msg_wrong", WebhookSecret.generate().whsec))[0] == 403
+    async with asyncio.timeout(10):
+        while not (
+            found := [row for row in await WebhookRefusals(site.pool).list(TENANT) if row.reason == "bad_signature"]
+        ):
+            await asyncio.sleep(0.1)
+    assert (found[0].status, found[0].ticket_id, found[0].address) == (403, "52101", "127.0.0.1")
 
 
 async def test_feedback_by_token_and_by_link_is_on_kafka(site: Site) -> None:
