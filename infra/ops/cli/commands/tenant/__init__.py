@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from infra.ops.cli.commands.tenant.contacts import contacts
 from infra.ops.cli.commands.tenant.create import create
 from infra.ops.cli.commands.tenant.erase import erase
+from infra.ops.cli.commands.tenant.refusals import refusals
 from infra.ops.cli.commands.tenant.rotate_secret import rotate_secret
 from infra.ops.cli.commands.tenant.settings import set_
 from infra.ops.cli.commands.tenant.show import list_, show
@@ -25,3 +27,5 @@ tenant.add_command(enable)
 tenant.add_command(disable)
 tenant.add_command(rotate_secret)
 tenant.add_command(erase)
+for command in (create, list_, show, set_, enable, disable, contacts, refusals):
+    tenant.add_command(command)

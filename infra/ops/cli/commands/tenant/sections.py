@@ -7,6 +7,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeAlias
 
 from infra.ops.cli.commands.tenant.secret_section import webhook_secrets
+from infra.ops.onboarding.refusal_causes import cause
+from schemas.times import rfc3339
+from sinks.postgres.tenant_contacts import ContactKind, TenantContacts
+from sinks.postgres.webhook_refusals import WebhookRefusals
 
 if TYPE_CHECKING:
     from infra.ops.cli.acting import Acting
@@ -26,7 +30,25 @@ async def webhooks(at_work: Acting, tenant: TenantSettings) -> Rows:
     return {"webhook_url": at_work.around.webhook_url(tenant.tenant_id)}
 
 
-SECTIONS: tuple[Section, ...] = (settings, webhooks, webhook_secrets)
+async def contacts(at_work: Acting, tenant: TenantSettings) -> Rows:
+    """Whom to ask at the tenant."""
+    found = await TenantContacts(at_work.pool).of(tenant.tenant_id)
+    return {f"contact_{kind}": found[kind].line if kind in found else None for kind in ContactKind}
+
+
+async def refused(at_work: Acting, tenant: TenantSettings) -> Rows:
+    """The newest refusal; `tenant refusals` has the others."""
+    newest = await WebhookRefusals(at_work.pool).list(tenant.tenant_id, 1)
+    return {"last_refusal": f"{rfc3339(newest[0].at, 'seconds')} {cause(newest[0])}" if newest else None}
+
+
+SECTIONS: tuple[Section, ...] = (
+    settings,
+    webhooks,
+    webhook_secrets,
+    contacts,
+    refused,
+)
 
 
 async def all_rows(at_work: Acting, tenant: TenantSettings) -> dict[str, object]:
