@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.conftest import MigratedDatabase
 
 PASS_OVER_NOBODY = {"keep_ticket", "replayed_offset", "alone_with_ticket", "keep_refusals"}
-"""Functions that leave setting the tenant to their caller, or pass over what is nobody's: for nobody they find and write nothing."""
+"""Functions that leave setting the tenant to their caller, or pass over what is nobody's: then they find and write nothing."""
 
 
 @dataclass(frozen=True, slots=True)
