@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from infra.ops.cli.commands.key_ring import RINGS, rotate_ring
+from infra.ops.cli.commands.tenant.store import reason_option
 from infra.ops.cli.confirmation import confirm
 from infra.ops.cli.failure import Failure, WrongUse
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
@@ -52,11 +54,24 @@ def create(service: str | None, out: Path | None, ring_key: str | None, json_to:
 
 
 @key.command(cls=JsonCommand)
-@click.argument("service", type=click.Choice(SERVICES))
+@click.argument("service", type=click.Choice(SERVICES), required=False)
 @_OUT
+@click.option("--ring", type=click.Choice(RINGS), help="Encrypt what is stored with this ring's first key instead.")
+@click.option("--check", is_flag=True, help="With --ring: only count what is encrypted with which key.")
+@reason_option
 @json_option
-def rotate(service: str, out: Path | None, json_to: JsonTo) -> int:
-    """Make a further key for SERVICE, to be used from 10 minutes from now on. What the old one signed stays valid."""
+def rotate(service: str | None, out: Path | None, ring: str | None, check: bool, reason: str, json_to: JsonTo) -> int:
+    """Make a further key for SERVICE, to be used from 10 minutes from now on. What the old one signed stays valid.
+
+    With --ring, after a new key was put in front of the ring everywhere: encrypt all that other keys of the ring encrypted with the
+    first one. It may be ended and run again at any time. It says which keys nothing needs any more.
+    """
+    if ring is not None:
+        if service is not None or out is not None:
+            raise WrongUse("--ring is about what is stored", "leave out SERVICE and --out, or leave out --ring")
+        return rotate_ring(ring, only_count=check, reason=reason, output=Output(json_to))
+    if service is None or check:
+        raise WrongUse("what to rotate is not clear", "give SERVICE and --out FILE, or --ring NAME")
     if out is None:
         raise WrongUse("the new key needs a file", "give --out FILE")
     return _create(service, out, Output(json_to), rotate=True)
