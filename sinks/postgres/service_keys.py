@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from infra.runtime.keys.directory import ServiceKey
 from infra.runtime.keys.signing import SigningKey
 from infra.runtime.postgres.pool import Pool
-from infra.runtime.postgres.tenant import connection
+from infra.runtime.postgres.tenant import Connection, connection, tenant_transaction
 from schemas.topics import SIGNED_BY
+from sinks.postgres import audit_log
+from sinks.postgres.audit_log import Audited
 
 HEAD_START = timedelta(minutes=10)
 """A further key signs only after this, so that every reader has it by then."""
@@ -47,16 +51,22 @@ class ServiceKeys:
             for row in rows
         ]
 
-    async def publish(self, key: SigningKey, *, not_before: datetime | None = None) -> ServiceKey:
-        """Make the public half known. By default it may sign at once if the service has no key yet (nobody waits for it then),
-        else in 10 minutes. Publishing it again changes nothing; the key as it is kept is returned. Raises UnknownService."""
+    async def start_of_next(self, service: str) -> datetime:
+        """When a further key of the service may sign: at once if it has none yet (nobody waits for it then), else in 10 minutes."""
+        others = [known for known in await self.load() if known.service == service and known.revoked_at is None]
+        return datetime.now(UTC) + (HEAD_START if others else timedelta())
+
+    async def publish(
+        self, key: SigningKey, *, not_before: datetime | None = None, entry: Audited | None = None
+    ) -> ServiceKey:
+        """Make the public half known, to be used from `not_before` on, by default from `start_of_next`. Publishing it again
+        changes nothing; the key as it is kept is returned. `entry` is for the audit log. Raises UnknownService."""
         topics = SIGNED_BY.get(key.service)
         if topics is None:
             raise UnknownService(f"{key.service!r} is no service that signs. There are: {', '.join(SIGNED_BY)}")
-        others = [known for known in await self.load() if known.service == key.service and known.revoked_at is None]
-        start = not_before or datetime.now(UTC) + (HEAD_START if others else timedelta())
+        start = not_before or await self.start_of_next(key.service)
         names = tuple(topic.value for topic in topics)
-        async with connection(self._pool) as connected:
+        async with _audited(self._pool, entry) as connected:
             await connected.execute(_PUBLISH, key.key_id, key.service, list(names), key.public_key_bytes, start)
         return next(known for known in await self.load() if known.key_id == key.key_id)
 
@@ -66,14 +76,27 @@ class ServiceKeys:
             "UPDATE service_keys SET not_after = $2 WHERE key_id = $1 RETURNING key_id", key_id, at
         )
 
-    async def revoke(self, key_id: str) -> bool:
-        """It leaked: nothing that it signed is accepted any more. Whether there is such a key."""
+    async def revoke(self, key_id: str, *, entry: Audited | None = None) -> bool:
+        """It leaked: nothing that it signed is accepted any more. Whether there is such a key. `entry` is for the audit log."""
         return await self._stamp(
             "UPDATE service_keys SET revoked_at = coalesce(revoked_at, $2) WHERE key_id = $1 RETURNING key_id",
             key_id,
             datetime.now(UTC),
+            entry,
         )
 
-    async def _stamp(self, statement: str, key_id: str, at: datetime) -> bool:
-        async with connection(self._pool) as connected:
+    async def _stamp(self, statement: str, key_id: str, at: datetime, entry: Audited | None = None) -> bool:
+        async with _audited(self._pool, entry) as connected:
             return await connected.fetchval(statement, key_id, at) is not None
+
+
+@asynccontextmanager
+async def _audited(pool: Pool, entry: Audited | None) -> AsyncIterator[Connection]:
+    """For a change that is written with its entry in the audit log, or not at all."""
+    if entry is None:
+        async with connection(pool) as connected:
+            yield connected
+        return
+    async with tenant_transaction(pool, entry.tenant_id) as connected:
+        yield connected
+        await audit_log.write(connected, entry)

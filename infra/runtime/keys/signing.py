@@ -1,13 +1,16 @@
 """A service's private signing key: Ed25519 (RFC 8032) in a PKCS8 PEM file that names its service in the text above the key.
 
-RFC 7468, section 2, lets explanatory text stand before the encapsulation boundary; `Service: <name>` is ours. Files are read and
-written by `cryptography`; signing and verifying are libsodium's, at half OpenSSL's time (24 against 42 µs, 62 against 123).
+RFC 7468, section 2, lets explanatory text stand before the encapsulation boundary; `Service: <name>` is ours, and so is
+`Not-Before: <time>` in files of further keys: what one signs before every reader knows it is a wrong signature to some. Files are
+read and written by `cryptography`; signing and verifying are libsodium's, at half OpenSSL's time (24 against 42 µs, 62 against
+123).
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,9 +19,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nacl import bindings as sodium
 from nacl.exceptions import BadSignatureError
 
+from schemas.times import rfc3339
+
 CURE = "Make one with: ticketstream key create"
 SIGNATURE_BYTES, PUBLIC_KEY_BYTES = 64, 32
-_LABEL = "Service:"
+_LABEL, _START = "Service:", "Not-Before:"
 _TOO_OPEN = stat.S_IRWXO | stat.S_IWGRP  # a group may read: Kubernetes mounts secrets 0440 with an fsGroup
 
 
@@ -41,11 +46,15 @@ class SigningKey:
         return cls(service, Ed25519PrivateKey.generate())
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, service: str | None = None) -> SigningKey:
-        """The key in the file. With `service`, a key of another service is refused. Raises SigningKeyError."""
+    def load(
+        cls, path: str | os.PathLike[str], *, service: str | None = None, now: datetime | None = None
+    ) -> SigningKey:
+        """The key in the file. With `service`, a key of another service is refused; so is one whose time hasn't come. Raises
+        SigningKeyError."""
         file = Path(path)
         data = _read_private(file)
-        named = _service_named_in(data)
+        _refuse_before_its_time(file, data, now or datetime.now(UTC))
+        named = _line_above_key(data, _LABEL)
         if service is not None and named is not None and named != service:
             raise SigningKeyError(f"{file}: this is the key of service {named!r}, expected {service!r}. {CURE}")
         owner = service or named
@@ -59,14 +68,16 @@ class SigningKey:
             raise SigningKeyError(f"{file}: is not an Ed25519 key. {CURE}")
         return cls(owner, private)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the file with mode 0600. Raises FileExistsError rather than replace a key."""
+    def save(self, path: str | os.PathLike[str], *, not_before: datetime | None = None) -> None:
+        """Writes the file with mode 0600, which `load` refuses before `not_before`. Raises FileExistsError rather than replace a
+        key."""
         pem = self._private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(f"{_LABEL} {self.service}\nKey-Id: {self.key_id}\n".encode() + pem)
+            start = f"{_START} {rfc3339(not_before)}\n" if not_before else ""
+            file.write(f"{_LABEL} {self.service}\nKey-Id: {self.key_id}\n{start}".encode() + pem)
 
     def sign(self, message: bytes) -> bytes:
         """64 bytes."""
@@ -104,10 +115,25 @@ def _read_private(file: Path) -> bytes:
     return data
 
 
-def _service_named_in(data: bytes) -> str | None:
+def _line_above_key(data: bytes, label: str) -> str | None:
     for line in data.decode("utf-8", "replace").splitlines():
         if line.startswith("-----BEGIN"):
             break
-        if line.startswith(_LABEL):
-            return line.removeprefix(_LABEL).strip() or None
+        if line.startswith(label):
+            return line.removeprefix(label).strip() or None
     return None
+
+
+def _refuse_before_its_time(file: Path, data: bytes, now: datetime) -> None:
+    written = _line_above_key(data, _START)
+    if written is None:
+        return
+    try:
+        start = datetime.fromisoformat(written).astimezone(UTC)
+    except ValueError:
+        raise SigningKeyError(f"{file}: the line '{_START}' has no time. {CURE}") from None
+    if now < start:
+        raise SigningKeyError(
+            f"{file}: this key may sign from {start:%Y-%m-%d %H:%M:%S} UTC on, when every reader knows it. "
+            "Go on with the key before it until then."
+        )

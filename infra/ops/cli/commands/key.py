@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,8 +17,13 @@ from infra.ops.cli.failure import Failure, WrongUse
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
 if TYPE_CHECKING:
+    from infra.ops.cli.acting import Acting
     from infra.runtime.keys.directory import ServiceKey
     from infra.runtime.keys.signing import SigningKey
+    from sinks.postgres.audit_log import Audited
+    from sinks.postgres.service_keys import ServiceKeys
+
+T = TypeVar("T")
 
 SERVICES = ("ingest", "enrich", "synthesize", "deliver", "feedback_aggregate", "reconcile", "sealer", "replay")
 _OUT = click.option(
@@ -37,8 +44,9 @@ def key() -> None:
 @click.option(
     "--ring", "ring_key", metavar="[ID]", is_flag=False, flag_value="k1", help="Make a key ring's key instead."
 )
+@reason_option
 @json_option
-def create(service: str | None, out: Path | None, ring_key: str | None, json_to: JsonTo) -> int:
+def create(service: str | None, out: Path | None, ring_key: str | None, reason: str, json_to: JsonTo) -> int:
     """Make SERVICE's signing key: the private half into --out, the public half published.
 
     It may sign at once if the service has no key yet, else in 10 minutes, when every reader knows it. With --ring, print a new key
@@ -50,7 +58,7 @@ def create(service: str | None, out: Path | None, ring_key: str | None, json_to:
         return _ring(ring_key, Output(json_to))
     if service is None or out is None:
         raise WrongUse("which key is not clear", "give SERVICE and --out FILE, or --ring ID")
-    return _create(service, out, Output(json_to), rotate=False)
+    return _create(service, out, Output(json_to), "key create", reason)
 
 
 @key.command(cls=JsonCommand)
@@ -74,7 +82,7 @@ def rotate(service: str | None, out: Path | None, ring: str | None, check: bool,
         raise WrongUse("what to rotate is not clear", "give SERVICE and --out FILE, or --ring NAME")
     if out is None:
         raise WrongUse("the new key needs a file", "give --out FILE")
-    return _create(service, out, Output(json_to), rotate=True)
+    return _create(service, out, Output(json_to), "key rotate", reason)
 
 
 @key.command("list", cls=JsonCommand)
@@ -82,7 +90,7 @@ def rotate(service: str | None, out: Path | None, ring: str | None, check: bool,
 def list_(json_to: JsonTo) -> int:
     """All public keys, the revoked ones too."""
     output = Output(json_to)
-    keys = _with_keys(lambda keys: keys.load())
+    keys = _with_keys(lambda keys, _: keys.load())
 
     def show() -> None:
         columns = ("key id", "service", "from", "until", "revoked")
@@ -97,14 +105,24 @@ def list_(json_to: JsonTo) -> int:
 @key.command(cls=JsonCommand)
 @click.argument("key_id")
 @click.option("--yes", is_flag=True, help="Don't ask.")
+@reason_option
 @json_option
-def revoke(key_id: str, yes: bool, json_to: JsonTo) -> int:
+def revoke(key_id: str, yes: bool, reason: str, json_to: JsonTo) -> int:
     """The key leaked: nothing that it signed is accepted any more, not even what waits in the topics."""
+    output = Output(json_to)
+    known: list[ServiceKey] = _with_keys(lambda keys, _: keys.load())
+    found = next((one for one in known if one.key_id == key_id), None)
+    if found is None:
+        raise Failure(f"there is no key {key_id}", "see: ticketstream key list")
+    if not _others_that_sign(known, found):
+        click.echo(
+            f"{found.service} has no other key that may sign now: all that it writes is refused until it has. Make one first: "
+            f"ticketstream key rotate {found.service} --out FILE",
+            err=True,
+        )
     if not yes:
         confirm(f"Refuse everything that {key_id} ever signed?")
-    if not _with_keys(lambda keys: keys.revoke(key_id)):
-        raise Failure(f"there is no key {key_id}", "see: ticketstream key list")
-    output = Output(json_to)
+    _with_keys(lambda keys, at_work: keys.revoke(key_id, entry=_entry(at_work, "key revoke", key_id, reason)), True)
     output.result(
         {"key_id": key_id, "revoked": True}, lambda: output.say(f"{key_id} is revoked, everywhere within 10 s.")
     )
@@ -122,28 +140,46 @@ def _ring(key_id: str, output: Output) -> int:
     return 0
 
 
-def _create(service: str, out: Path, output: Output, *, rotate: bool) -> int:
+def _others_that_sign(known: list[ServiceKey], but: ServiceKey) -> list[ServiceKey]:
+    now = datetime.now(UTC)
+    same = [one for one in known if one.service == but.service and one.key_id != but.key_id and one.revoked_at is None]
+    return [one for one in same if one.not_before <= now and (one.not_after is None or now < one.not_after)]
+
+
+def _create(service: str, out: Path, output: Output, operation: str, reason: str) -> int:
     from infra.runtime.keys.signing import SigningKey
 
     if out.exists():
         raise WrongUse(f"{out} exists", "give a new file; a private key is never overwritten")
     made = SigningKey.create(service)
-    if rotate and not any(known.service == service for known in _with_keys(lambda keys: keys.load())):
-        raise Failure(f"{service} has no key yet", f"make its first: ticketstream key create {service} --out {out}")
-    made.save(out)  # before it is published: a key that nobody holds is no use
+
+    async def publish(keys: ServiceKeys, at_work: Acting) -> ServiceKey:
+        if operation == "key rotate" and not any(known.service == service for known in await keys.load()):
+            raise Failure(f"{service} has no key yet", f"make its first: ticketstream key create {service} --out {out}")
+        start = await keys.start_of_next(service)
+        with _saved(made, out, start):
+            return await keys.publish(made, not_before=start, entry=_entry(at_work, operation, made.key_id, reason))
+
+    published: ServiceKey = _with_keys(publish, True)
+    output.result({**as_row(published), "file": str(out)}, lambda: _tell(output, made, published, out))
+    return 0
+
+
+@contextmanager
+def _saved(made: SigningKey, out: Path, start: datetime) -> Iterator[None]:
+    """In its file before it is published, for a key that nobody holds is no use; and in none if that fails."""
+    made.save(out, not_before=start if start > datetime.now(UTC) else None)
     try:
-        published: ServiceKey = _with_keys(lambda keys: keys.publish(made))
+        yield
     except BaseException:
         out.unlink(missing_ok=True)
         raise
-    output.result({**as_row(published), "file": str(out)}, lambda: _tell(output, made, published, out))
-    return 0
 
 
 def _tell(output: Output, made: SigningKey, published: ServiceKey, out: Path) -> None:
     output.say(f"{made.key_id}: the private key is in {out}, the public key is published.")
     whose = f"TICKETSTREAM_SIGNING_KEY_FILE of {made.service}"
-    restart = f" and restart {made.service}"
+    restart = f" and restart {made.service} (which refuses it before)"
     if made.service == "replay":  # the command line: no process of its own
         whose, restart = "TICKETSTREAM_REPLAY_SIGNING_KEY_FILE", ""
     if published.not_before > datetime.now(UTC):
@@ -155,18 +191,26 @@ def _tell(output: Output, made: SigningKey, published: ServiceKey, out: Path) ->
         output.say(f"Point {whose} at it.")
 
 
-def _with_keys(work: Any) -> Any:
-    """The result of `work(ServiceKeys)` under the operator's role."""
-    from infra.ops.cli.database import operator_pool
+def _with_keys(work: Callable[[ServiceKeys, Acting], Awaitable[T]], changes: bool = False) -> T:
+    """The result of `work` for whoever runs this command; what `changes` something is for engineers."""
+    from infra.ops.cli.acting import acting
     from infra.ops.cli.running import run_async
     from infra.ops.cli.surroundings import Surroundings
     from sinks.postgres.service_keys import ServiceKeys
 
-    async def run() -> Any:
-        async with operator_pool(Surroundings.find()) as pool:
-            return await work(ServiceKeys(pool))
+    async def run() -> T:
+        async with acting(Surroundings.find()) as at_work:
+            if changes:
+                at_work.need_engineer("changing signing keys")
+            return await work(ServiceKeys(at_work.pool), at_work)
 
     return run_async(run)
+
+
+def _entry(at_work: Acting, operation: str, key_id: str, reason: str) -> Audited:
+    from sinks.postgres.audit_log import PLATFORM
+
+    return at_work.operator.change(reason).entry(PLATFORM, operation, key_id)
 
 
 def as_row(one: ServiceKey) -> dict[str, Any]:

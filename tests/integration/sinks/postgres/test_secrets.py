@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from infra.runtime.keys.signing import SigningKey
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import connection, tenant_transaction
 from schemas.topics import Topic
-from sinks.postgres.audit_log import Change
+from sinks.postgres.audit_log import PLATFORM, Change
 from sinks.postgres.secret_uses import SecretUse, SecretUseStore, valid_secrets
 from sinks.postgres.service_keys import HEAD_START, ServiceKeys, UnknownService
 from sinks.postgres.tokens import ApiTokens, NewToken, UnknownScope
@@ -240,6 +241,21 @@ async def test_a_further_key_of_a_service_waits_until_every_reader_has_it(operat
     (stored,) = [key for key in await keys.load() if key.key_id == second.key_id]
     assert stored.not_before == published.not_before
     assert again.not_before == stored.not_before, "publishing again says what is kept"
+
+
+async def test_a_key_and_its_entry_in_the_audit_log_are_written_together(operator: Pool) -> None:
+    keys, key = ServiceKeys(operator), SigningKey.create("deliver")
+    entry = Change("ann", "TS-4", role="engineer").entry(PLATFORM, "key rotate", key.key_id)
+    with pytest.raises(asyncpg.NotNullViolationError):
+        await keys.publish(key, entry=replace(entry, subject=None))  # type: ignore[arg-type]
+    assert key.key_id not in {known.key_id for known in await keys.load()}
+
+    await keys.publish(key, entry=entry)
+    await keys.revoke(key.key_id, entry=replace(entry, operation="key revoke"))
+
+    async with tenant_transaction(operator, PLATFORM) as connected:
+        rows = await connected.fetch("SELECT operation FROM audit_log WHERE subject = $1 ORDER BY at", key.key_id)
+    assert [row["operation"] for row in rows] == ["key rotate", "key revoke"]
 
 
 async def test_who_signs_nothing_has_no_key(operator: Pool) -> None:

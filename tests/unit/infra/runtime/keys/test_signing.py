@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -91,3 +92,22 @@ def _write(file: Path, key: Ed25519PrivateKey | object) -> None:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     file.chmod(0o600)
+
+
+def test_a_further_key_is_refused_before_its_time_and_taken_from_then_on(file: Path) -> None:
+    start = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    key = SigningKey.create("ingest")
+    key.save(file, not_before=start)
+
+    with pytest.raises(SigningKeyError, match="may sign from 2026-03-01 12:00:00 UTC on"):
+        SigningKey.load(file, service="ingest", now=start - timedelta(seconds=1))
+
+    assert SigningKey.load(file, service="ingest", now=start).key_id == key.key_id
+
+
+def test_a_time_that_is_none_is_named(file: Path) -> None:
+    SigningKey.create("ingest").save(file, not_before=datetime(2026, 3, 1, 12, tzinfo=UTC))
+    file.write_text(file.read_text().replace("2026-03-01", "soon"))
+
+    with pytest.raises(SigningKeyError, match="Not-Before"):
+        SigningKey.load(file)
