@@ -107,6 +107,12 @@ async def in_use(connection: Connection, tenant_id: str) -> InUse | None:
     return InUse(current["created_at"], current["created_by"], previous["delete_after"] if previous else None)
 
 
+async def stored_ca(connection: Connection, tenant_id: str) -> str:
+    """The PEM certificates that vouch for the tenant's desk, empty for the public ones, in the caller's tenant transaction."""
+    found = await connection.fetchval("SELECT servicedesk_ca FROM tenant_configs WHERE tenant_id = $1", tenant_id)
+    return str(found or "")
+
+
 async def forget_replaced(pool: Pool, tenant_id: str) -> int:
     """Delete the credentials of a tenant that were replaced more than 7 days ago, which is audited; how many there were."""
     rows = await tenant_call(pool, "SELECT forget_replaced_credentials($1) AS forgotten", tenant_id)

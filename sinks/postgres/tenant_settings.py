@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
+
+from sinks.certificates import read_certificates
 
 MODELS = ("gpt-4-turbo", "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini")
 """The allow-list of `gpt4_model`, by OpenRouter's names without the provider."""
 NO_MODEL = "none"
 """A `fallback_model` that says: no other model."""
 FORMS = ("onprem", "cloud")
+CA = "servicedesk_ca"
+"""Too long to be among what every process follows: read with the credential (see `sinks.postgres.credentials`)."""
 TENANT_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 
 
@@ -107,9 +111,23 @@ def _url(value: str | Value) -> Value:
     return str(value).rstrip("/")
 
 
+def _certificates(value: str | Value) -> Value:
+    """PEM certificates, or nothing for the public authorities."""
+    text = str(value).strip()
+    return read_certificates(text, now=datetime.now(UTC)).pem if text else ""
+
+
+def told(name: str, value: Value) -> str:
+    """A setting's value as people are told it: certificates by name, fingerprint and end."""
+    if name == CA:
+        return str(read_certificates(str(value))) if value else "none"
+    return str(value)
+
+
 _PARSERS: dict[str, Callable[[str | Value], Value]] = {
     "servicedesk_base_url": _url,
     "servicedesk_form": _one_of(*FORMS),
+    CA: _certificates,
     "max_concurrent_jobs": _whole(1, 50),
     "enhancement_timeout_seconds": _whole(30, 300),
     "enable_context_caching": _truth,

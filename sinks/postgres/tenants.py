@@ -13,9 +13,9 @@ from infra.runtime.postgres.tenant import Connection, tenant_transaction
 from schemas.times import rfc3339
 from sinks.postgres import audit_log
 from sinks.postgres.audit_log import MASKED, Change
-from sinks.postgres.credentials import DeskCredentials
+from sinks.postgres.credentials import DeskCredentials, stored_ca
 from sinks.postgres.tenant_directory import TenantDirectory, load_tenants
-from sinks.postgres.tenant_settings import TENANT_ID, BadSetting, TenantSettings, Value, parse
+from sinks.postgres.tenant_settings import CA, TENANT_ID, BadSetting, TenantSettings, Value, parse, told
 from sinks.postgres.webhook_secrets import WebhookSecret, WebhookSecrets
 
 __all__ = ["Change", "NewTenant", "TenantDirectory", "TenantSettings", "TenantStore"]
@@ -97,10 +97,11 @@ class TenantStore:
         """Effective in every process within 5 s. Raises BadSetting, NoSuchTenant; then nothing was changed."""
         before, values = await self.show(tenant_id), parse(settings)
         async with tenant_transaction(self._pool, tenant_id) as connection:
+            old = {name: await _old(connection, before, name) for name in values}
             await _update(connection, tenant_id, values, change)
             for name, value in values.items():
                 entry = replace(change, reason=_why(name, change)).entry(
-                    tenant_id, "tenant set", name, str(getattr(before, name)), str(value)
+                    tenant_id, "tenant set", name, told(name, old[name]), told(name, value)
                 )
                 await audit_log.write(connection, entry)
         return await self.show(tenant_id)
@@ -128,9 +129,22 @@ class TenantStore:
         await self.show(tenant_id)
         async with tenant_transaction(self._pool, tenant_id) as connection:
             await credentials.add(connection, tenant_id, credential, who=change.who)
-            await _update(connection, tenant_id, {}, change)  # so that what is held for the old one is tried again
-            entry = change.entry(tenant_id, "tenant replace-credential", "servicedesk_api_key", MASKED, MASKED)
-            await audit_log.write(connection, entry)
+            await _credential_changed(connection, tenant_id, "tenant replace-credential", change)
+
+    async def roll_back_credential(
+        self, tenant_id: str, credential: str, credentials: DeskCredentials, change: Change
+    ) -> None:
+        """The previous one, which is `credential`, takes the current one's place, which is kept for 7 days. Raises NoSuchTenant,
+        NothingToRollBackTo."""
+        await self.show(tenant_id)
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            await credentials.roll_back(connection, tenant_id, credential, who=change.who)
+            await _credential_changed(connection, tenant_id, "tenant replace-credential --roll-back", change)
+
+
+async def _credential_changed(connection: Connection, tenant_id: str, operation: str, change: Change) -> None:
+    await _update(connection, tenant_id, {}, change)  # so that what is held for the old one is tried again
+    await audit_log.write(connection, change.entry(tenant_id, operation, "servicedesk_api_key", MASKED, MASKED))
 
 
 async def _free_partition(connection: Connection, tenant_id: str, partitions: int) -> int:
@@ -187,8 +201,13 @@ async def _update(connection: Connection, tenant_id: str, values: Mapping[str, V
     await connection.execute(statement, tenant_id, *columns.values())
 
 
+async def _old(connection: Connection, before: TenantSettings, name: str) -> Value:
+    found: Value = await stored_ca(connection, before.tenant_id) if name == CA else getattr(before, name)
+    return found
+
+
 def _shown(values: Mapping[str, Value]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in values.items())
+    return ", ".join(f"{name}={told(name, value)}" for name, value in values.items())
 
 
 def _why(name: str, change: Change) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.ops.cli.database import operator_pool, ring
+from infra.ops.cli.desk_trial import checked_url
 from infra.ops.cli.failure import Failure, WrongUse
 from infra.ops.cli.running import run_async
 from infra.ops.cli.surroundings import Surroundings
@@ -66,7 +67,7 @@ async def create_tenant(around: Surroundings, pool: Pool, new: NewTenant, change
     from infra.ops.cli.kafka_reader import client_config, kafka_variables_checked
     from infra.runtime.kafka.topics import TopicsError, check_partition_counts
 
-    require_reachable(around, new.servicedesk_base_url)
+    checked_url(around, new.servicedesk_base_url)
     secrets = WebhookSecrets(pool, ring(around, "webhook_keys"))
     credentials = DeskCredentials(pool, ring(around, "credential_keys"))
     around.need("KAFKA_BOOTSTRAP_SERVERS")
@@ -102,12 +103,6 @@ def refuse_unknown_when_reachable(around: Surroundings, tenant_id: str) -> None:
         raise
     except Failure:
         return
-
-
-def require_reachable(around: Surroundings, url: str) -> None:
-    """Desks without TLS only on the local stack."""
-    if url.startswith("http://") and around.variables.get("TICKETSTREAM_LOCAL") != "1":
-        raise WrongUse(f"{url} is not https", "give the desk's https address; http is for the local stack only")
 
 
 async def webhook_secret(around: Surroundings, pool: Pool, tenant_id: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeAlias
 
+from infra.ops.cli.commands.tenant.desk_section import desk
 from infra.ops.cli.commands.tenant.secret_section import webhook_secrets
 from infra.ops.onboarding.refusal_causes import cause
 from schemas.times import rfc3339
@@ -44,6 +45,7 @@ async def refused(at_work: Acting, tenant: TenantSettings) -> Rows:
 
 SECTIONS: tuple[Section, ...] = (
     settings,
+    desk,
     webhooks,
     webhook_secrets,
     contacts,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -12,6 +14,8 @@ from infra.ops.cli.failure import WrongUse
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 from infra.ops.cli.tenant_argument import tenant_argument
 
+MAX_FILE_BYTES = 64 * 1024
+CA = "servicedesk_ca"
 _PAIR = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
@@ -26,6 +30,20 @@ class SetCommand(JsonCommand):
         return rest
 
 
+def _with_files(values: Mapping[str, str]) -> dict[str, str]:
+    """`servicedesk_ca=@FILE` with what the file holds."""
+    found = dict(values)
+    if found.get(CA, "").startswith("@"):
+        with Path(found[CA][1:]).open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise WrongUse(f"{found[CA][1:]} has more than {MAX_FILE_BYTES} bytes", "give the certificates alone")
+        found[CA] = content.decode("utf-8", "replace")
+    elif found.get(CA):
+        raise WrongUse(f"{CA} is given as a file", f"write {CA}=@FILE, or {CA}= for the public authorities")
+    return found
+
+
 @click.command("set", cls=SetCommand)
 @tenant_argument("ID")
 @click.argument("settings", nargs=-1, required=True, metavar="NAME=VALUE …")
@@ -35,23 +53,27 @@ class SetCommand(JsonCommand):
 def set_(tenant_id: str, settings: tuple[str, ...], agreed_by: str | None, reason: str, json_to: JsonTo) -> int:
     """Change settings of the tenant ID; effective everywhere within seconds, and audited.
 
+    servicedesk_ca=@FILE gives the desk a certificate authority of its own (PEM), servicedesk_ca= the public ones again.
+
     external_model=true lets ticket text, masked, leave for an outside language model: say who agreed with --agreed-by, and why
     with --reason.
     """
+    from infra.ops.cli.desk_trial import checked_url
     from infra.ops.cli.surroundings import Surroundings
-    from infra.ops.cli.tenancy import pairs, require_reachable
+    from infra.ops.cli.tenancy import pairs
+    from sinks.postgres.tenant_settings import told
 
-    values, output = pairs(settings), Output(json_to)
+    values, output = _with_files(pairs(settings)), Output(json_to)
     if values.get("external_model", "").lower() == "true" and not (agreed_by and reason):
         raise WrongUse("external_model=true needs to be agreed to", "add --agreed-by NAME --reason TEXT")
     if "servicedesk_base_url" in values:
-        require_reachable(Surroundings.find(), values["servicedesk_base_url"])
+        checked_url(Surroundings.find(), values["servicedesk_base_url"])
     after = asdict(
         with_store(
             lambda store, acting: store.set(tenant_id, values, acting.operator.change(reason, agreed_by)), tenant_id
         )
     )
-    changed = {name: after[name] for name in values}
+    changed = {name: after[name] if name in after else told(name, values[name]) for name in values}
     output.result(
         {"tenant_id": tenant_id, "settings": after},
         lambda: output.say("\n".join(f"{name} = {word(value)}" for name, value in changed.items())),

@@ -24,6 +24,7 @@ PROGRAM = "import sys; from infra.ops.cli.main import run; sys.exit(run(sys.argv
 
 
 class Database(Protocol):
+    dsn: str
     dsns: dict[str, str]
 
 
