@@ -179,7 +179,14 @@ class Authentication:
             "client_secret": credential.client_secret,
             "refresh_token": credential.refresh_token,
         }
-        call = HttpCall("POST", credential.accounts_url, "/oauth/v2/token", {"Accept": "application/json"}, form=form)
+        call = HttpCall(
+            "POST",
+            credential.accounts_url,
+            "/oauth/v2/token",
+            {"Accept": "application/json"},
+            form=form,
+            secrets=(credential.client_secret, credential.refresh_token),
+        )
         answer = await self._transport.exchange(call)
         if not isinstance(answer, Answered):
             return Refused(Reason.DESK_UNAVAILABLE, f"access token: {answer.detail}")

@@ -83,6 +83,7 @@ class DeskClient:
             query={} if writes else data,
             form=data if writes else None,
             ca=account.ca,
+            secrets=tuple(value.rpartition(" ")[2] for value in headers.values()),
         )
         answer = await self._transport.exchange(call)
         return read_answer(answer, now=self._clock.now()) if isinstance(answer, Answered) else answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +16,7 @@ from yarl import URL
 from schemas.reasons import Reason
 from sinks.certificates import BadCertificates, TrustedBy
 from sinks.servicedesk.addresses import AddressPolicy, BadDeskUrl, CheckedResolver, ForbiddenAddress
+from sinks.servicedesk.masking import masked, masked_bytes
 from sinks.servicedesk.types import Refused, Unknown
 
 MAX_ANSWER_BYTES = 2 * 1024 * 1024
@@ -34,7 +35,8 @@ class Times:
 @dataclass(frozen=True, slots=True)
 class HttpCall:
     """`base` is a URL that the address policy lets pass, and `path`, which begins with a slash, is put behind it as it is; `form`
-    is sent form-encoded. `ca` holds the PEM certificates that vouch for this server, in place of the public ones."""
+    is sent form-encoded. `ca` holds the PEM certificates that vouch for this server, in place of the public ones;
+    `secrets` are what is sent and must not be quoted, if the server says it back."""
 
     method: str
     base: str
@@ -43,6 +45,7 @@ class HttpCall:
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = field(default=None, repr=False)
     ca: str = field(default="", repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Transport:
             return await self._send(call, url, trusting, progress)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             if progress.sent:
-                return Unknown(f"{call.method} was sent, but no whole answer came: {_named(error)}")
+                return Unknown(f"{call.method} was sent, but no whole answer came: {_named(error, call.secrets)}")
             return Refused(Reason.DESK_UNAVAILABLE, _not_sent(error))
 
     async def _send(
@@ -121,7 +124,9 @@ class Transport:
                 if len(body) > MAX_ANSWER_BYTES:
                     response.close()
                     return Unknown(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
-            return Answered(response.status, bytes(body), response.content_type, response.headers.get("Retry-After"))
+            received = masked_bytes(bytes(body), call.secrets)
+            content_type = masked(response.content_type, call.secrets)
+            return Answered(response.status, received, content_type, response.headers.get("Retry-After"))
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -178,6 +183,6 @@ def _not_sent(error: BaseException) -> str:
     return f"the desk can't be reached: {_named(cause)}"
 
 
-def _named(error: BaseException) -> str:
-    text = str(error)[:200]
+def _named(error: BaseException, secrets: Iterable[str] = ()) -> str:
+    text = masked(str(error), secrets)[:200]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
