@@ -8,9 +8,10 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ingest.answers import Refused, wrong_field
-from ingest.json_text import WHOLE_DOCUMENT, storable
+from ingest.json_text import WHOLE_DOCUMENT
 from schemas.events import FeedbackType
 from schemas.ids import is_desk_id
+from sinks.servicedesk.storable_text import storable
 
 MAX_COMMENT = 4000
 MAX_NAME = 200

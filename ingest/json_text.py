@@ -1,4 +1,4 @@
-"""JSON from strangers: valid UTF-8, of bounded depth, with texts that every later system can store."""
+"""JSON from strangers: valid UTF-8, of bounded depth."""
 
 from __future__ import annotations
 
@@ -32,21 +32,6 @@ def parse_json(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         return _parse_leniently(body)
-
-
-def storable(text: str) -> str:
-    """The text with U+FFFD for NUL and lone surrogates, which neither PostgreSQL nor UTF-8 can hold."""
-    if text.isprintable():
-        return text
-    if "\0" in text:
-        text = text.replace("\0", "\ufffd")
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
 
 
 def _maybe_deep(body: bytes) -> bool:

@@ -7,6 +7,7 @@ transport        HTTP with bounds; tells "nothing reached the desk" from "the de
 addresses        which URLs and network addresses may be spoken to
 authentication   authtoken on premises, OAuth access tokens in the cloud
 answers          what the desk's `response_status` means
+ticket_reading   a desk's request object, or a webhook's document, as a ticket (desk_values, html_text, storable_text)
 accounts         a tenant's desk: its URL, form and credential
 fakes            a desk in memory that keeps the same contract
 """

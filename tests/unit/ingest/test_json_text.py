@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.answers import Refused
-from ingest.json_text import MAX_DEPTH, parse_json, storable
+from ingest.json_text import MAX_DEPTH, parse_json
+from sinks.servicedesk.storable_text import storable
 
 
 def refused(body: bytes) -> Refused:

@@ -10,9 +10,9 @@ import pytest
 
 from infra.ops.local.servicedesk_simulator import DeskFault, Quirks, RateLimit, Simulator
 from infra.ops.local.servicedesk_simulator.settings import DeskKind, DeskSettings
-from ingest.desk_values import time as time_of
 from schemas.reasons import Reason
 from schemas.times import to_milliseconds
+from sinks.servicedesk.desk_values import time as time_of
 from sinks.servicedesk.fakes import FakeListing
 from sinks.servicedesk.listing import Cursor, Page, ServiceDeskListing, TicketListing
 from sinks.servicedesk.transport import Times

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ingest.html_text import cut_to_bytes, to_text
+from sinks.servicedesk.html_text import cut_to_bytes, to_text
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from ingest.html_text import cut_to_bytes, to_text
-from ingest.json_text import storable
 from schemas.ids import is_desk_id
 from schemas.times import from_milliseconds
+from sinks.servicedesk.html_text import cut_to_bytes, to_text
+from sinks.servicedesk.storable_text import storable
 
 Fields = dict[str, Any]
 
