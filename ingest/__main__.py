@@ -153,7 +153,9 @@ def _edge(
 ) -> Edge:
     queue = FeedbackQueue(tenants, publisher)
     return Edge(
-        webhooks=WebhookEdge(tenants, publisher, uses=notes.uses, refusals=notes.refusals),
+        webhooks=WebhookEdge(
+            tenants, publisher, uses=notes.uses, refusals=notes.refusals, sources=settings.source_addresses
+        ),
         feedback=FeedbackApi(BearerTokens(PostgresTokens(database)), queue, PostgresFeedback(database)),
         links=FeedbackLinks(settings.link_ring, queue, secure=settings.reached_by_https),
         keys=KeysRoute(PostgresKeys(database)),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from infra.runtime.keys.directory import ServiceKey
+from ingest.source_address import Network
 from schemas.topics import Topic
 
 
@@ -15,7 +16,8 @@ from schemas.topics import Topic
 class TenantAccess:
     """What the edge must know of a tenant. `secrets` are raw HMAC keys, any of them may have signed, `secret_ids` what uses of them
     are noted under, in the same places. `readable` is false when a stored secret couldn't be decrypted here, so that a failing
-    signature may be our fault and not the sender's."""
+    signature may be our fault and not the sender's. From `bearer_from` a secret alone is enough (bearer mode); where it is empty,
+    every webhook must be signed."""
 
     tenant_id: str
     partition: int
@@ -25,6 +27,7 @@ class TenantAccess:
     secrets: tuple[bytes, ...]
     readable: bool = True
     secret_ids: tuple[str, ...] = ()
+    bearer_from: tuple[Network, ...] = ()
 
 
 class Tenants(Protocol):
@@ -54,6 +57,7 @@ class TenantRow:
     secrets: tuple[str, ...]
     secret_ids: tuple[str, ...] = ()
     secret_due: float | None = None
+    bearer_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ FROM ingest_tenants() t LEFT JOIN ingest_webhook_secrets() s USING (tenant_id) O
 """
 
 
+_BEARER_MODE = "SELECT tenant_id, webhook_sources FROM tenant_webhook_auth() WHERE webhook_auth = 'bearer'"
+
+
 class Database:
     """A pool once PostgreSQL has answered, PostgresUnavailable until then."""
 
@@ -65,6 +68,9 @@ class PostgresTenants:
     async def load(self) -> TenantSnapshot:
         async with connection(self._database.pool) as connected:
             rows = await connected.fetch(_TENANTS)
+            sources = {
+                row["tenant_id"]: row["webhook_sources"].split(",") for row in await connected.fetch(_BEARER_MODE)
+            }
             seconds = await connected.fetchval("SELECT extract(epoch FROM ingest_tenants_expire_at() - now())")
         return TenantSnapshot(
             [
@@ -77,6 +83,7 @@ class PostgresTenants:
                     secrets=tuple(row["secrets"] or ()),
                     secret_ids=tuple(str(secret_id) for secret_id in row["secret_ids"] or ()),
                     secret_due=row["secret_due"],
+                    bearer_from=tuple(sources.get(row["tenant_id"], ())),
                 )
                 for row in rows
             ],

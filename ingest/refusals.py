@@ -19,11 +19,11 @@ from aiohttp import web
 from infra.runtime.telemetry.logs import get_logger
 from ingest import edge_metrics
 from ingest.answers import Refused
-from ingest.json_text import storable
 from ingest.source_address import UNKNOWN, SourceAddresses
 from ingest.verifier import TOLERANCE_SECONDS
 from schemas.ids import is_desk_id
 from sinks.postgres.webhook_refusals import MOST_OF_A_TENANT, Refusal
+from sinks.servicedesk.storable_text import storable
 
 log = get_logger(__name__)
 

@@ -11,7 +11,9 @@ from typing import Protocol
 from infra.runtime.keys.rings import KeyRingError
 from infra.runtime.telemetry.logs import get_logger
 from ingest import edge_metrics
+from ingest.bearer_webhook import networks
 from ingest.ports import TenantAccess, TenantRow, TenantSnapshot, TenantSource
+from ingest.source_address import Network
 from ingest.verifier import SECRET_PREFIX, BadSecret, raw_key
 
 log = get_logger(__name__)
@@ -108,12 +110,21 @@ class TenantsView:
             secrets=tuple(keys),
             readable=len(keys) == len(row.secrets),
             secret_ids=tuple(secret_ids),
+            bearer_from=_bearer_from(row),
         )
 
     def _open(self, tenant_id: str, stored: str) -> bytes:
         """Kept either as shown (`whsec_…`) or as the raw key's 43 characters."""
         plain = self._ring.decrypt(stored, tenant_id=tenant_id, column=self._column)
         return raw_key(plain.decode("ascii")) if plain.startswith(SECRET_PREFIX.encode()) else plain
+
+
+def _bearer_from(row: TenantRow) -> tuple[Network, ...]:
+    try:
+        return networks(row.bearer_from)
+    except ValueError as error:
+        log.error("Bearer mode's addresses can't be read", tenant_id=row.tenant_id, error=str(error))
+        return ()
 
 
 def _show_due(rows: Sequence[TenantRow]) -> None:

@@ -18,6 +18,7 @@ from infra.runtime.telemetry.logs import get_logger
 from infra.runtime.telemetry.trace_context import new_traceparent
 from ingest import edge_metrics
 from ingest.answers import Refused, invalid_signature, json_answer, unavailable
+from ingest.bearer_webhook import Offered, offered, parse_announcement, why_not
 from ingest.connections import BodyRoom
 from ingest.ports import EventPublisher, TenantAccess, Tenants
 from ingest.rate_limit import RateLimit
@@ -25,6 +26,7 @@ from ingest.recent_webhooks import Acknowledged, InFlight, Key, RecentWebhooks
 from ingest.refusals import Refusals
 from ingest.request_body import header_values, read_body, require_media_type
 from ingest.secret_uses import SecretUses
+from ingest.source_address import SourceAddresses
 from ingest.ticket_body import parse_ticket
 from ingest.verifier import SignedHeaders, Verdict, check, read_headers
 from schemas import ids
@@ -49,6 +51,7 @@ class WebhookEdge:
     bodies: BodyRoom = field(default_factory=BodyRoom)
     uses: SecretUses = field(default_factory=SecretUses)
     refusals: Refusals = field(default_factory=Refusals)
+    sources: SourceAddresses = field(default_factory=SourceAddresses)
 
     async def receive(self, request: web.Request) -> web.Response:
         tenant_id = request.match_info["tenant_id"]
@@ -58,8 +61,12 @@ class WebhookEdge:
             with self.bodies.of(request):
                 body = await read_body(request)
                 require_media_type(request)
-                headers = _signed_headers(request)
+                offer = offered(request, self.sources.of(request))
                 now = self.clock.now()
+                if offer is not None:
+                    known = self._authenticate_bearer(tenant_id, offer, now)
+                    return await self._accept_announcement(known, body, now)
+                headers = _signed_headers(request)
                 known = self._authenticate(tenant_id, headers, body, now)
                 return await self._accept(known, headers, body, now)
         except Refused as refusal:
@@ -78,18 +85,37 @@ class WebhookEdge:
         tenant = self.tenants.get(tenant_id)
         verdict, key = check(headers, body, tenant.secrets if tenant else (), now.timestamp())
         if tenant is None or verdict is Verdict.WRONG:
-            if self.tenants.age_seconds > OLDEST_VIEW_SECONDS:
-                raise unavailable("not able to check signatures now", "tenants_view_old")
-            if tenant is not None and not tenant.readable:
-                raise unavailable("not able to check signatures now", "secret_unreadable")
-            raise invalid_signature("bad_signature" if tenant else "unknown_tenant")
+            raise self._not_known(tenant, "bad_signature" if tenant else "unknown_tenant")
         if not tenant.enabled:
             raise invalid_signature("tenant_disabled")
         if verdict is Verdict.STALE:
             raise invalid_signature("stale")
+        self._count_use(tenant, key, now)
+        return tenant
+
+    def _authenticate_bearer(self, tenant_id: str, offer: Offered, now: datetime) -> TenantAccess:
+        """The tenant whose secret it is, in bearer mode and from one of its addresses; as for signatures otherwise."""
+        if not self.tenants.loaded:
+            raise unavailable("not ready yet", "tenants_never_loaded")
+        tenant = self.tenants.get(tenant_id)
+        wrong, key = why_not(offer, tenant)
+        if tenant is None or wrong:
+            raise self._not_known(tenant, wrong or "unknown_tenant")
+        if not tenant.enabled:
+            raise invalid_signature("tenant_disabled")
+        self._count_use(tenant, key, now)
+        return tenant
+
+    def _not_known(self, tenant: TenantAccess | None, reason: str) -> Refused:
+        if self.tenants.age_seconds > OLDEST_VIEW_SECONDS:
+            return unavailable("not able to check signatures now", "tenants_view_old")
+        if tenant is not None and not tenant.readable:
+            return unavailable("not able to check signatures now", "secret_unreadable")
+        return invalid_signature(reason)
+
+    def _count_use(self, tenant: TenantAccess, key: int | None, now: datetime) -> None:
         if key is not None and key < len(tenant.secret_ids):
             self.uses.count(tenant.tenant_id, tenant.secret_ids[key], now)
-        return tenant
 
     async def _accept(self, tenant: TenantAccess, headers: SignedHeaders, body: bytes, now: datetime) -> web.Response:
         described = parse_ticket(body)
@@ -102,8 +128,15 @@ class WebhookEdge:
             received_at=now,
             delivery_id=webhook_id,
         )
+        return await self._take(tenant, event, headers.webhook_id, body)
+
+    async def _accept_announcement(self, tenant: TenantAccess, body: bytes, now: datetime) -> web.Response:
+        event = parse_announcement(body).event(tenant.tenant_id, body, now)
+        return await self._take(tenant, event, event.event_id.encode(), body)
+
+    async def _take(self, tenant: TenantAccess, event: TicketReceived, webhook_id: bytes, body: bytes) -> web.Response:
         log.info("Webhook received", tenant_id=tenant.tenant_id, ticket_id=event.ticket_id, event_id=event.event_id)
-        key, body_hash = (tenant.tenant_id, headers.webhook_id), sha256(body).digest()
+        key, body_hash = (tenant.tenant_id, webhook_id), sha256(body).digest()
         while (found := self.recent.find(key)) is not None:
             if (answer := await _repeated(found, body_hash)) is not None:
                 edge_metrics.webhooks(tenant.tenant_id, "duplicate").inc()

@@ -5,15 +5,16 @@ Every method of a store raises what the database raises when it is away; the run
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
-from typing import Protocol
+from typing import Any, Protocol
 
 from infra.runtime.stream.record import Position
 from schemas.events import ContextItem, Ticket, TicketReceived
 from sinks.postgres.received_events import Admission
+from sinks.servicedesk.types import Gone, Refused, TicketRef
 
 Address = IPv4Address | IPv6Address
 
@@ -133,6 +134,11 @@ class Search(Protocol):
         self, tenant_id: str, addresses: Sequence[Address], end_customer: str | None
     ) -> Sequence[Found]:
         """Devices with these addresses, subnets that hold them, earlier tickets that name them."""
+
+
+class Desk(Protocol):
+    async def request(self, ticket: TicketRef) -> Mapping[str, Any] | Gone | Refused:
+        """The desk's whole request object as it is now. Reading is repeatable: every failure is `Refused`."""
 
 
 class TenantChoices(Protocol):

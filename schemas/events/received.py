@@ -15,6 +15,8 @@ class TicketKind(StrEnum):
     CLOSED = "closed"
     RECONCILED = "reconciled"
     REPLAYED = "replayed"
+    ANNOUNCED = "announced"
+    """Only which ticket changed is known (bearer mode): its content is still to be asked for at the desk."""
 
 
 @dataclass(frozen=True, slots=True)

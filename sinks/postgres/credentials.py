@@ -117,3 +117,18 @@ async def forget_replaced(pool: Pool, tenant_id: str) -> int:
     """Delete the credentials of a tenant that were replaced more than 7 days ago, which is audited; how many there were."""
     rows = await tenant_call(pool, "SELECT forget_replaced_credentials($1) AS forgotten", tenant_id)
     return int(rows[0]["forgotten"])
+
+
+class CredentialsToFetch:
+    """What enrich may know: the credentials of tenants in bearer mode. Raises as DeskCredentials."""
+
+    def __init__(self, pool: Pool, ring: KeyRing) -> None:
+        self._pool, self._ring = pool, ring
+
+    async def get(self, tenant_id: str) -> DeskAccess:
+        """The current one. Raises NoCredential also for a tenant that isn't in bearer mode."""
+        rows = await tenant_call(self._pool, "SELECT * FROM credential_to_fetch($1)", tenant_id)
+        if not rows:
+            raise NoCredential(f"tenant {tenant_id!r} has no desk credential, or is not in bearer mode")
+        opened = self._ring.decrypt(rows[0]["stored"], tenant_id=tenant_id, column=COLUMN).decode()
+        return DeskAccess(opened, rows[0]["ca"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import uuid4
 
 from infra.runtime.keys.rings import KeyRing, KeyRingError
@@ -27,16 +28,36 @@ from sinks.servicedesk.types import Refused
 log = get_logger(__name__)
 
 COLUMN = "desk_access_token"
-_TAKE = "SELECT * FROM take_desk_token($1, $2, $3, $4, $5, $6, $7)"
-_KEEP = "SELECT keep_desk_token($1, $2, $3, $4, $5, $6)"
-_REFUSE = "SELECT refuse_desk_token($1, $2, $3, $4, $5, $6)"
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The database's functions for the three steps."""
+
+    take: str
+    keep: str
+    refuse: str
+
+
+OF_ALL = Steps(
+    "SELECT * FROM take_desk_token($1, $2, $3, $4, $5, $6, $7)",
+    "SELECT keep_desk_token($1, $2, $3, $4, $5, $6)",
+    "SELECT refuse_desk_token($1, $2, $3, $4, $5, $6)",
+)
+"""For those who speak to every tenant's desk."""
+OF_BEARER_TENANTS = Steps(
+    "SELECT * FROM take_fetch_token($1, $2, $3, $4, $5, $6, $7)",
+    "SELECT keep_fetch_token($1, $2, $3, $4, $5, $6)",
+    "SELECT refuse_fetch_token($1, $2, $3, $4, $5, $6)",
+)
+"""For enrich, which asks the desks of tenants in bearer mode and of no others."""
 
 
 class StoredAccessTokens:
     """AccessTokens of all processes together. Raises PostgresUnavailable when PostgreSQL is away."""
 
-    def __init__(self, pool: Pool, ring: KeyRing) -> None:
-        self._pool, self._ring = pool, ring
+    def __init__(self, pool: Pool, ring: KeyRing, steps: Steps = OF_ALL) -> None:
+        self._pool, self._ring, self._steps = pool, ring, steps
         self._worker = str(uuid4())
 
     async def take(self, of: TokenOf, *, refused: str = "") -> Taken:
@@ -51,14 +72,21 @@ class StoredAccessTokens:
     async def keep(self, of: TokenOf, token: str, seconds: float) -> None:
         encrypted = self._ring.encrypt(token.encode(), tenant_id=of.tenant_id, column=COLUMN)
         await tenant_call(
-            self._pool, _KEEP, of.tenant_id, of.credential, self._worker, encrypted, fingerprint(token), seconds
+            self._pool,
+            self._steps.keep,
+            of.tenant_id,
+            of.credential,
+            self._worker,
+            encrypted,
+            fingerprint(token),
+            seconds,
         )
 
     async def refuse(self, of: TokenOf, refused: Refused) -> None:
         seconds = refused_seconds(refused)
         await tenant_call(
             self._pool,
-            _REFUSE,
+            self._steps.refuse,
             of.tenant_id,
             of.credential,
             self._worker,
@@ -69,7 +97,9 @@ class StoredAccessTokens:
 
     async def _take(self, of: TokenOf, mark: str) -> Taken | _Unreadable:
         bounds = (FETCH_SECONDS, TOKENS_PER_WINDOW, WINDOW)
-        (row,) = await tenant_call(self._pool, _TAKE, of.tenant_id, of.credential, mark, self._worker, *bounds)
+        (row,) = await tenant_call(
+            self._pool, self._steps.take, of.tenant_id, of.credential, mark, self._worker, *bounds
+        )
         match row["state"]:
             case "kept":
                 return self._kept(of, row["stored"], row["mark"], row["seconds"])

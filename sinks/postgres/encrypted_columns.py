@@ -35,6 +35,7 @@ class EncryptedColumn:
 ENCRYPTED_COLUMNS = (
     EncryptedColumn("webhook_secrets", "secret", "webhook_keys", "webhook_secret"),
     EncryptedColumn("servicedesk_credentials", "credential", "credential_keys", "servicedesk_api_key"),
+    EncryptedColumn("desk_access_tokens", "token", "credential_keys", "desk_access_token"),
 )
 """A test compares with the live database, where each such column's comment says which ring encrypts it."""
 

@@ -19,6 +19,7 @@ POLL_SECONDS = 2.0
 ANSWER_SECONDS = 4.0
 _ALL = """
 SELECT * FROM tenant_directory() JOIN tenant_changes() USING (tenant_id) JOIN tenant_fallbacks() USING (tenant_id)
+    JOIN tenant_webhook_auth() USING (tenant_id)
 ORDER BY partition
 """
 

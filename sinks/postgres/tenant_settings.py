@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from sinks.certificates import read_certificates
@@ -14,6 +15,9 @@ MODELS = ("gpt-4-turbo", "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini")
 """The allow-list of `gpt4_model`, by OpenRouter's names without the provider."""
 NO_MODEL = "none"
 """A `fallback_model` that says: no other model."""
+SIGNATURE, BEARER = "signature", "bearer"
+"""How a tenant's webhooks are known: signed, or for desks that can't sign by a bearer secret from listed addresses."""
+MOST_SOURCES, WIDEST_IPV4, WIDEST_IPV6 = 50, 8, 32
 FORMS = ("onprem", "cloud")
 CA = "servicedesk_ca"
 """Too long to be among what every process follows: read with the credential (see `sinks.postgres.credentials`)."""
@@ -45,6 +49,9 @@ class TenantSettings:
     """When anything of the tenant was changed last, its desk's credential included."""
     fallback_model: str = NO_MODEL
     fallback_builtin: bool = True
+    webhook_auth: str = SIGNATURE
+    webhook_sources: str = ""
+    """From where a bearer secret is taken: addresses and networks, separated by commas."""
 
 
 Value = str | int | float | bool
@@ -124,6 +131,24 @@ def told(name: str, value: Value) -> str:
     return str(value)
 
 
+def _sources(value: str | Value) -> Value:
+    texts = [text.strip() for text in str(value).split(",") if text.strip()]
+    if len(texts) > MOST_SOURCES:
+        raise ValueError(f"at most {MOST_SOURCES} addresses and networks")
+    return ",".join(_source(text) for text in texts)
+
+
+def _source(text: str) -> str:
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is neither an address nor a network such as 203.0.113.0/24") from None
+    widest = WIDEST_IPV4 if network.version == 4 else WIDEST_IPV6
+    if network.prefixlen < widest:
+        raise ValueError(f"{text} is too wide: at least /{widest}")
+    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
+
+
 _PARSERS: dict[str, Callable[[str | Value], Value]] = {
     "servicedesk_base_url": _url,
     "servicedesk_form": _one_of(*FORMS),
@@ -138,4 +163,6 @@ _PARSERS: dict[str, Callable[[str | Value], Value]] = {
     "fallback_builtin": _truth,
     "webhook_rate_per_second": _real(0.1, 1000),
     "webhook_burst": _whole(1, 10_000),
+    "webhook_auth": _one_of(SIGNATURE, BEARER),
+    "webhook_sources": _sources,
 }

@@ -15,11 +15,22 @@ from sinks.postgres import audit_log
 from sinks.postgres.audit_log import MASKED, Change
 from sinks.postgres.credentials import DeskCredentials, stored_ca
 from sinks.postgres.tenant_directory import TenantDirectory, load_tenants
-from sinks.postgres.tenant_settings import CA, TENANT_ID, BadSetting, TenantSettings, Value, parse, told
+from sinks.postgres.tenant_settings import (
+    BEARER,
+    CA,
+    SIGNATURE,
+    TENANT_ID,
+    BadSetting,
+    TenantSettings,
+    Value,
+    parse,
+    told,
+)
 from sinks.postgres.webhook_secrets import WebhookSecret, WebhookSecrets
 
 __all__ = ["Change", "NewTenant", "TenantDirectory", "TenantSettings", "TenantStore"]
 
+_AGREED = {"external_model": "agreed", "webhook_auth": "approved", "webhook_sources": "approved"}
 _PARTITION_LOCK = 7_263_019_184
 """Advisory lock under which partitions are given out."""
 
@@ -69,6 +80,7 @@ class TenantStore:
         values = parse(
             {**new.settings, "servicedesk_base_url": new.servicedesk_base_url, "servicedesk_form": new.servicedesk_form}
         )
+        _check_bearer_mode(values, change, None)
         try:
             async with tenant_transaction(self._pool, new.tenant_id) as connection:
                 partition = await _free_partition(connection, new.tenant_id, partitions)
@@ -96,6 +108,7 @@ class TenantStore:
     async def set(self, tenant_id: str, settings: Mapping[str, str | Value], change: Change) -> TenantSettings:
         """Effective in every process within 5 s. Raises BadSetting, NoSuchTenant; then nothing was changed."""
         before, values = await self.show(tenant_id), parse(settings)
+        _check_bearer_mode(values, change, before)
         async with tenant_transaction(self._pool, tenant_id) as connection:
             old = {name: await _old(connection, before, name) for name in values}
             await _update(connection, tenant_id, values, change)
@@ -191,11 +204,15 @@ async def _update(connection: Connection, tenant_id: str, values: Mapping[str, V
                 "external_model: say who agreed that ticket text may leave for an outside model: --agreed-by NAME"
             )
         columns["external_model_agreed_by"] = change.agreed_by
+    if values.get("webhook_auth") == BEARER or "webhook_sources" in values:
+        columns["webhook_auth_approved_by"] = change.agreed_by
     assignments = [
         f"{name} = ${number}" for number, name in enumerate(columns, 2)
     ]  # names are ours: parse() refuses others
     if "external_model_agreed_by" in columns:
         assignments.append("external_model_agreed_at = now()")
+    if "webhook_auth_approved_by" in columns:
+        assignments.append("webhook_auth_approved_at = now()")
     assignments.append("updated_at = clock_timestamp()")
     statement = f"UPDATE tenant_configs SET {', '.join(assignments)} WHERE tenant_id = $1"  # noqa: S608
     await connection.execute(statement, tenant_id, *columns.values())
@@ -206,10 +223,21 @@ async def _old(connection: Connection, before: TenantSettings, name: str) -> Val
     return found
 
 
+def _check_bearer_mode(values: Mapping[str, Value], change: Change, before: TenantSettings | None) -> None:
+    """Raises BadSetting where a tenant would be in bearer mode without addresses, or without somebody who approved of it."""
+    auth = values.get("webhook_auth", before.webhook_auth if before else SIGNATURE)
+    if auth != BEARER or not {"webhook_auth", "webhook_sources"} & values.keys():
+        return
+    if not values.get("webhook_sources", before.webhook_sources if before else ""):
+        raise BadSetting("webhook_auth: bearer mode needs addresses: webhook_sources=203.0.113.7,198.51.100.0/24")
+    if not change.agreed_by:
+        raise BadSetting("webhook_auth: say which engineer approved of bearer mode: --approved-by NAME")
+
+
 def _shown(values: Mapping[str, Value]) -> str:
     return ", ".join(f"{name}={told(name, value)}" for name, value in values.items())
 
 
 def _why(name: str, change: Change) -> str:
-    agreed = f"agreed by {change.agreed_by}" if name == "external_model" and change.agreed_by else ""
+    agreed = f"{_AGREED[name]} by {change.agreed_by}" if name in _AGREED and change.agreed_by else ""
     return ". ".join(part for part in (change.reason, agreed) if part)

@@ -13,12 +13,13 @@ def renewed(event: Event, run_id: str, *, again: bool | None = None) -> Event:
     `again` None the event's own word stays whether a second note may come. Raises TypeError for events that no stage consumes.
 
     A technician's answer keeps its id, since that is what makes it count once: a stage that had it emits the same aggregate again.
-    A ticket that arrived closed keeps its kind, which says that it is history only."""
+    A ticket that arrived closed keeps its kind, which says that it is history only; one that was only announced keeps it too,
+    since its content is still to be asked for."""
     if isinstance(event, FeedbackSubmitted):
         return event
     event_id = ids.of_replayed(event.event_id, run_id)
     if isinstance(event, TicketReceived):
-        kind = event.kind if event.kind is TicketKind.CLOSED else TicketKind.REPLAYED
+        kind = event.kind if event.kind in (TicketKind.CLOSED, TicketKind.ANNOUNCED) else TicketKind.REPLAYED
         wanted = event.again if again is None else again
         return replace(event, event_id=event_id, kind=kind, replay_of=event.event_id, again=wanted)
     if isinstance(event, TicketEnriched | EnhancementSynthesized):

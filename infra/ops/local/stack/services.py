@@ -18,6 +18,7 @@ RECONCILE = "reconcile"
 SEALER = "sealer"
 RINGS: Mapping[str, tuple[str, ...]] = {
     INGEST: ("webhook_keys", "link_keys"),
+    Stage.ENRICH.value: ("credential_keys",),  # for tenants in bearer mode
     Stage.DELIVER.value: ("credential_keys", "link_keys"),
     RECONCILE: ("credential_keys",),
 }

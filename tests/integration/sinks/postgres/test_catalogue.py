@@ -24,8 +24,12 @@ and a search_path. Then add the line. For a line that is in the list only: take 
 """
 OWN_RIGHTS_OF_THE_OWNER = {
     "bump_config_version",
+    "credential_to_fetch",  # of tenants in bearer mode only
     "drop_old_audit_hours",  # only sealed hours, only after 90 days
     "forget_replaced_credentials",  # only those replaced 7 days ago
+    "keep_fetch_token",  # the three steps of a cloud desk's token, for tenants in bearer mode only
+    "refuse_fetch_token",
+    "take_fetch_token",
     "keep_refusals",  # what the edge refused, the newest 100 of a tenant
     "note_secret_uses",  # when a secret was used, and how often
 }

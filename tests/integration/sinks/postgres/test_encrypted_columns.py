@@ -73,7 +73,7 @@ async def test_all_values_move_to_the_first_key_and_still_open(
     assert (moved.moved, moved.overtaken, moved.unreadable) == (3, 0, [])
     assert {key_id for _, key_id in await values.by_key(tenant)} == {"new"}
     only_new = KeyRing((newer._first,))
-    assert await DeskCredentials(operator, only_new).get(tenant) == f"key of {tenant}"
+    assert (await DeskCredentials(operator, only_new).get(tenant)).credential == f"key of {tenant}"
     async with tenant_transaction(operator, tenant) as connected:
         await connected.execute("UPDATE webhook_secrets SET fingerprint = NULL")
     assert [known.fingerprint for known in await WebhookSecrets(operator, only_new).valid(tenant)] == prints
@@ -109,7 +109,7 @@ async def test_a_value_that_is_set_meanwhile_is_not_overwritten(
     moved = await values.move(tenant, newer, CHANGE)
 
     assert (moved.moved, moved.overtaken) == (1, 1)
-    assert await DeskCredentials(operator, newer).get(tenant) == "set meanwhile"
+    assert (await DeskCredentials(operator, newer).get(tenant)).credential == "set meanwhile"
 
 
 async def test_a_value_that_no_key_opens_is_told_and_left(operator: Pool, rings: KeyRing, tenant: str) -> None:
@@ -119,7 +119,7 @@ async def test_a_value_that_no_key_opens_is_told_and_left(operator: Pool, rings:
 
     assert (moved.moved, len(moved.unreadable)) == (0, 2)
     assert all(tenant in said and "'test'" in said for said in moved.unreadable)
-    assert await DeskCredentials(operator, rings).get(tenant) == f"key of {tenant}"
+    assert (await DeskCredentials(operator, rings).get(tenant)).credential == f"key of {tenant}"
 
 
 async def test_each_tenants_audit_log_has_it_without_a_value(operator: Pool, newer: KeyRing, tenant: str) -> None:

@@ -8,8 +8,8 @@ from infra.ops.cli.commands.tenant.contacts import contacts
 from infra.ops.cli.commands.tenant.create import create
 from infra.ops.cli.commands.tenant.erase import erase
 from infra.ops.cli.commands.tenant.refusals import refusals
-from infra.ops.cli.commands.tenant.rotate_secret import rotate_secret
 from infra.ops.cli.commands.tenant.replace_credential import replace_credential
+from infra.ops.cli.commands.tenant.rotate_secret import rotate_secret
 from infra.ops.cli.commands.tenant.settings import set_
 from infra.ops.cli.commands.tenant.show import list_, show
 from infra.ops.cli.commands.tenant.switch import disable, enable
@@ -28,6 +28,6 @@ tenant.add_command(enable)
 tenant.add_command(disable)
 tenant.add_command(rotate_secret)
 tenant.add_command(erase)
-for command in (create, list_, show, set_, enable, disable, contacts, refusals):
-for command in (create, list_, show, set_, enable, disable, replace_credential):
-    tenant.add_command(command)
+tenant.add_command(replace_credential)
+tenant.add_command(contacts)
+tenant.add_command(refusals)

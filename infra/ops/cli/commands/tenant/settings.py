@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,11 @@ from infra.ops.cli.tenant_argument import tenant_argument
 
 MAX_FILE_BYTES = 64 * 1024
 CA = "servicedesk_ca"
+if TYPE_CHECKING:
+    from infra.ops.cli.acting import Acting
+    from sinks.postgres.tenant_settings import TenantSettings
+    from sinks.postgres.tenants import TenantStore
+
 _PAIR = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
@@ -47,7 +53,12 @@ def _with_files(values: Mapping[str, str]) -> dict[str, str]:
 @click.command("set", cls=SetCommand)
 @tenant_argument("ID")
 @click.argument("settings", nargs=-1, required=True, metavar="NAME=VALUE …")
-@click.option("--agreed-by", help="Who agreed to an outside model, for external_model=true.")
+@click.option(
+    "--agreed-by",
+    "--approved-by",
+    "agreed_by",
+    help="Who agreed to an outside model, for external_model=true; which engineer approved, for webhook_auth=bearer.",
+)
 @reason_option
 @json_option
 def set_(tenant_id: str, settings: tuple[str, ...], agreed_by: str | None, reason: str, json_to: JsonTo) -> int:
@@ -57,6 +68,8 @@ def set_(tenant_id: str, settings: tuple[str, ...], agreed_by: str | None, reaso
 
     external_model=true lets ticket text, masked, leave for an outside language model: say who agreed with --agreed-by, and why
     with --reason.
+
+    webhook_auth=bearer webhook_sources=203.0.113.0/24,… is for desks that can't sign: an engineer approves of it.
     """
     from infra.ops.cli.desk_trial import checked_url
     from infra.ops.cli.surroundings import Surroundings
@@ -66,13 +79,18 @@ def set_(tenant_id: str, settings: tuple[str, ...], agreed_by: str | None, reaso
     values, output = _with_files(pairs(settings)), Output(json_to)
     if values.get("external_model", "").lower() == "true" and not (agreed_by and reason):
         raise WrongUse("external_model=true needs to be agreed to", "add --agreed-by NAME --reason TEXT")
+    bearer_mode = bool({"webhook_auth", "webhook_sources"} & values.keys())
+    if values.get("webhook_auth") == "bearer" and not (agreed_by and reason):
+        raise WrongUse("webhook_auth=bearer needs an engineer's approval", "add --approved-by NAME --reason TEXT")
     if "servicedesk_base_url" in values:
         checked_url(Surroundings.find(), values["servicedesk_base_url"])
-    after = asdict(
-        with_store(
-            lambda store, acting: store.set(tenant_id, values, acting.operator.change(reason, agreed_by)), tenant_id
-        )
-    )
+
+    async def change(store: TenantStore, acting: Acting) -> TenantSettings:
+        if bearer_mode:
+            acting.need_engineer("bearer mode")
+        return await store.set(tenant_id, values, acting.operator.change(reason, agreed_by))
+
+    after = asdict(with_store(change, tenant_id))
     changed = {name: after[name] if name in after else told(name, values[name]) for name in values}
     output.result(
         {"tenant_id": tenant_id, "settings": after},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infra.ops.cli.commands.tenant.store import shown, with_store, yes
+from infra.ops.cli.commands.tenant.store import shown, webhooks, with_store, yes
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 from infra.ops.cli.tenant_argument import tenant_argument
 
@@ -32,10 +32,12 @@ def list_(by_due: bool, json_to: JsonTo) -> int:
         listed.sort(key=lambda one: _due(one[1]))
 
     def show() -> None:
-        columns = ("tenant", "partition", "enabled", "desk", "form", "jobs", "outside model", "secret due", "in use")
+        columns = (
+            "tenant", "partition", "enabled", "desk", "form", "jobs", "outside model", "webhooks", "secret due", "in use",
+        )  # fmt: skip
         rows = [
             (t.tenant_id, t.partition, yes(t.enabled), t.servicedesk_base_url, t.servicedesk_form, t.max_concurrent_jobs,
-             yes(t.external_model), said_of_due(secrets, now), in_use(secrets).value)
+             yes(t.external_model), webhooks(t), said_of_due(secrets, now), in_use(secrets).value)
             for t, secrets in listed
         ]  # fmt: skip
         output.table(columns, rows)

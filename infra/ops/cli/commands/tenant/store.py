@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from infra.ops.cli.acting import Acting
+    from sinks.postgres.tenant_settings import TenantSettings
     from sinks.postgres.tenants import TenantStore
 
 T = TypeVar("T")
@@ -34,6 +35,11 @@ def with_store(work: Callable[[TenantStore, Acting], Awaitable[T]], *tenants: st
 
 def yes(value: bool) -> str:
     return "yes" if value else "no"
+
+
+def webhooks(settings: TenantSettings) -> str:
+    """How its webhooks are known."""
+    return f"bearer from {settings.webhook_sources}" if settings.webhook_auth == "bearer" else "signed"
 
 
 def word(value: object) -> object:
