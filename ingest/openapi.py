@@ -51,7 +51,8 @@ class Operation:
 WEBHOOK_TEXTS = {
     "202": "Kafka has acknowledged the event.",
     "200": "A copy of a webhook that was acknowledged lately; nothing was queued.",
-    "403": "Unknown or disabled tenant, a timestamp more than 300 s off, or a wrong signature: alike to the byte.",
+    "403": "Unknown or disabled tenant, a timestamp more than 300 s off, or a wrong signature: alike to the byte. "
+    "In bearer mode also an address that is not listed.",
     "422": "A field is missing or wrong (`field` is its path), or the webhook-id was used for another body.",
     "429": "The tenant is above its rate.",
     "503": "Not queued in time, or signatures can't be checked now. Send it again with the same webhook-id.",
@@ -63,7 +64,8 @@ OPERATIONS = (
         "post",
         "/api/v1/webhooks/{tenant_id}",
         "receiveWebhook",
-        "Take a ticket's webhook, signed as Standard Webhooks 1.0",
+        "Take a ticket's webhook, signed as Standard Webhooks 1.0; in bearer mode (Authorization: Bearer and the secret, no "
+        "signature) with ticket_id, operation and updated_time only",
         {"202": "Queued", "200": "Duplicate"},
         ("400", "403", "408", "413", "415", "422", "429", "503"),
         ("path_tenant_id", "webhook-id", "webhook-timestamp", "webhook-signature"),

@@ -41,3 +41,9 @@ async def at_the_desk(simulator: str, tenant_id: str) -> dict[str, Any] | None:
 def body_of(request: dict[str, Any]) -> bytes:
     """What the desk's webhook says of the ticket."""
     return json.dumps({"request": request}, ensure_ascii=False).encode()
+
+
+def announcement_of(request: dict[str, Any]) -> bytes:
+    """What a desk in bearer mode says of the ticket."""
+    updated = request.get("last_updated_time") or request["created_time"]
+    return json.dumps({"ticket_id": request["id"], "operation": "created", "updated_time": updated["value"]}).encode()

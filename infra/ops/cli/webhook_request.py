@@ -43,6 +43,11 @@ def headers(key: bytes, webhook_id: str, body: bytes, *, timestamp: int | None =
     }
 
 
+def bearer_headers(key: bytes) -> dict[str, str]:
+    """For a tenant in bearer mode: the secret in place of a signature."""
+    return {"Content-Type": "application/json", "Authorization": f"Bearer {key.decode('ascii', 'replace')}"}
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`body` is the JSON object of the answer, or its text; `seconds_off` by its Date header, None without one."""

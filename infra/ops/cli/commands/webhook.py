@@ -35,6 +35,9 @@ def webhook() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help=f"Holds the tenant's secret, in either form. Else {SECRET_VARIABLE}, else the one in the database.",
 )
+@click.option(
+    "--bearer", is_flag=True, help="As a desk that can't sign: the secret itself, and only which ticket changed."
+)
 @click.option("--id", "webhook_id", help="The webhook-id; a new one by default. Send one twice to see it recognised.")
 @json_option
 def send(
@@ -43,6 +46,7 @@ def send(
     sample: bool,
     url: str | None,
     secret_file: Path | None,
+    bearer: bool,
     webhook_id: str | None,
     json_to: JsonTo,
 ) -> int:
@@ -50,22 +54,22 @@ def send(
     if sample == (file is not None):
         raise WrongUse("what shall be sent is not clear", "give a FILE with the body, or --sample")
     from infra.ops.cli.surroundings import Surroundings
-    from infra.ops.cli.webhook_request import new_webhook_id
+    from infra.ops.cli.webhook_request import bearer_headers, headers, new_webhook_id
 
     around, output = Surroundings.find(), Output(json_to)
     address, identifier = url or around.webhook_url(tenant_id), webhook_id or new_webhook_id()
     key = _key(around, tenant_id, secret_file)
-    body = file.read_bytes() if file else _sample(around, tenant_id, output)
-    answer = _send(address, key, identifier, body)
+    body = file.read_bytes() if file else _sample(around, tenant_id, output, bearer=bearer)
+    answer = _send(address, bearer_headers(key) if bearer else headers(key, identifier, body), body)
     return _tell(output, answer, address=address, webhook_id=identifier)
 
 
-def _sample(around: Surroundings, tenant_id: str, output: Output) -> bytes:
+def _sample(around: Surroundings, tenant_id: str, output: Output, *, bearer: bool) -> bytes:
     """A made-up ticket's body. On the local stack the tenant's desk gets the ticket too, so that its note has a place to go."""
     import secrets
 
     from infra.ops.cli.running import run_async
-    from infra.ops.cli.ticket_sample import at_the_desk, body_of, sample_request
+    from infra.ops.cli.ticket_sample import announcement_of, at_the_desk, body_of, sample_request
 
     simulator = around.endpoints.servicedesk if around.endpoints else None
     request = run_async(lambda: at_the_desk(simulator, tenant_id)) if simulator else None
@@ -74,7 +78,7 @@ def _sample(around: Surroundings, tenant_id: str, output: Output) -> bytes:
         output.say(f"Ticket {request['id']} is made up: unless {tenant_id}'s desk has it, no note will come.\n")
     else:
         output.say(f"Ticket {request['id']} is now at {tenant_id}'s desk.\n")
-    return body_of(request)
+    return announcement_of(request) if bearer else body_of(request)
 
 
 def _key(around: Surroundings, tenant_id: str, secret_file: Path | None) -> bytes:
@@ -93,16 +97,16 @@ def _key(around: Surroundings, tenant_id: str, secret_file: Path | None) -> byte
         raise Failure(f"{where}: {error}", "take the secret that `ticketstream tenant create` showed") from None
 
 
-def _send(url: str, key: bytes, webhook_id: str, body: bytes) -> Answer:
+def _send(url: str, sent_with: dict[str, str], body: bytes) -> Answer:
     import aiohttp
 
     from infra.ops.cli.running import run_async
-    from infra.ops.cli.webhook_request import headers, send
+    from infra.ops.cli.webhook_request import send
 
     async def work() -> Answer:
         async with aiohttp.ClientSession() as session:
             try:
-                return await send(session, url, body, headers(key, webhook_id, body))
+                return await send(session, url, body, sent_with)
             except aiohttp.InvalidURL:
                 raise WrongUse(f"{url} is no address", "give --url https://HOST/api/v1/webhooks/TENANT") from None
             except (aiohttp.ClientError, TimeoutError) as error:
