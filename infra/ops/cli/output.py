@@ -64,7 +64,7 @@ class Output:
 
     def __init__(self, json_to: JsonTo = None) -> None:
         self._json_to = json_to
-        self.json_on_stdout = json_to == STDOUT
+        self.json_on_stdout, self.json_asked = json_to == STDOUT, json_to is not None
 
     def say(self, line: str = "") -> None:
         """A line for people."""

@@ -7,12 +7,14 @@ import click
 from infra.ops.cli.commands.tenant.contacts import contacts
 from infra.ops.cli.commands.tenant.create import create
 from infra.ops.cli.commands.tenant.erase import erase
+from infra.ops.cli.commands.tenant.handover import handover
 from infra.ops.cli.commands.tenant.refusals import refusals
 from infra.ops.cli.commands.tenant.replace_credential import replace_credential
 from infra.ops.cli.commands.tenant.rotate_secret import rotate_secret
 from infra.ops.cli.commands.tenant.settings import set_
 from infra.ops.cli.commands.tenant.show import list_, show
 from infra.ops.cli.commands.tenant.switch import disable, enable
+from infra.ops.cli.commands.tenant.verify import verify
 
 
 @click.group()
@@ -31,3 +33,7 @@ tenant.add_command(erase)
 tenant.add_command(replace_credential)
 tenant.add_command(contacts)
 tenant.add_command(refusals)
+tenant.add_command(contacts)
+tenant.add_command(refusals)
+tenant.add_command(handover)
+tenant.add_command(verify)

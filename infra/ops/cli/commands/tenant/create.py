@@ -28,6 +28,19 @@ if TYPE_CHECKING:
 @click.option("--servicedesk-form", type=click.Choice(["onprem", "cloud"]), default="onprem", show_default=True)
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A setting; may be given several times.")
 @click.option("--agreed-by", help="Who agreed to an outside model, for --set external_model=true.")
+@click.option(
+    "--contact", "contacts", metavar="KIND='NAME <E-MAIL> PHONE'", multiple=True, help="As for tenant contacts."
+)
+@click.option(
+    "--handover",
+    "handover_to",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder for what the desk's administrator is given: a text and the signing script, without the secret.",
+)
+@click.option(
+    "--with-secret", is_flag=True, help="Put the secret into the hand-over's folder too, in a file of its own."
+)
+@click.option("--our-contact", default="", help="Whom the administrator asks, for the hand-over.")
 @reason_option
 @json_option
 def create(
@@ -37,11 +50,19 @@ def create(
     servicedesk_form: str,
     settings: tuple[str, ...],
     agreed_by: str | None,
+    contacts: tuple[str, ...],
+    handover_to: Path | None,
+    with_secret: bool,
+    our_contact: str,
     reason: str,
     json_to: JsonTo,
 ) -> int:
-    """Make the tenant ID with its desk. Shows the webhook secret, once, and where webhooks go."""
+    """Make the tenant ID with its desk. Shows the webhook secret, once, and where webhooks go; then how far the onboarding is.
+
+    On a terminal it asks for the contacts that are not given. With --json it asks nothing and checks nothing: see tenant verify.
+    """
     from infra.ops.cli.acting import acting
+    from infra.ops.cli.commands.tenant.onboarding import Plan, contacts_given, go_on
     from infra.ops.cli.running import run_async
     from infra.ops.cli.surroundings import Surroundings
     from infra.ops.cli.tenancy import create_tenant, pairs
@@ -51,15 +72,24 @@ def create(
     local = around.variables.get("TICKETSTREAM_LOCAL") == "1"
     credential = read_credential(servicedesk_key_file, servicedesk_form, local=local)
     new = NewTenant(tenant_id, servicedesk_url, credential, servicedesk_form, pairs(settings))
+    plan = Plan(contacts_given(contacts, ask=json_to is None), handover_to, with_secret, our_contact)
+    plan.check(servicedesk_form)
 
-    async def make() -> Created:
+    async def make() -> None:
         async with acting(around, tenant_id) as at_work:
-            return await create_tenant(around, at_work.pool, new, at_work.operator.change(reason, agreed_by))
+            change = at_work.operator.change(reason, agreed_by)
+            created = await create_tenant(around, at_work.pool, new, change)
+            _show(output, created)
+            await go_on(at_work, created, plan, change, output)
 
-    created = run_async(make)
+    run_async(make)
+    return 0
+
+
+def _show(output: Output, created: Created) -> None:
     output.result(
         {
-            "tenant_id": tenant_id,
+            "tenant_id": created.settings.tenant_id,
             "partition": created.settings.partition,
             "webhook_url": created.webhook_url,
             "webhook_secret": created.secret.whsec,
@@ -67,7 +97,6 @@ def create(
         },
         lambda: _show_created(output, created),
     )
-    return 0
 
 
 def _show_created(output: Output, created: Created) -> None:
@@ -76,5 +105,6 @@ def _show_created(output: Output, created: Created) -> None:
     output.say(f"webhook url     {created.webhook_url}")
     output.say(f"webhook secret  {created.secret.whsec}")
     output.say(f"the same raw    {created.secret.raw}   (for Deluge, whose keys are text)")
+    output.say(f"fingerprint     {created.secret.fingerprint}   (the signing script's --test must tell the same)")
     output.say("The secret is shown only now; the edge knows it within 5 s.")
     output.say(f"Then try it: ticketstream webhook send {settings.tenant_id} --sample")

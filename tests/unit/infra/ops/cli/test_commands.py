@@ -16,7 +16,10 @@ SUBCOMMANDS = [
     ("topics", "ensure"),
     ("database", "migrate"),
     *[("key", name) for name in ("create", "list", "rotate", "revoke")],
-    *[("tenant", name) for name in ("create", "list", "show", "set", "enable", "disable", "contacts", "refusals")],
+    *[
+        ("tenant", name)
+        for name in ("create", "list", "show", "set", "enable", "disable", "contacts", "refusals", "handover", "verify")
+    ],
     *[("token", name) for name in ("create", "list", "revoke")],
     ("webhook", "send"),
     *[(kind, "import") for kind in ("knowledge", "inventory", "history")],

@@ -14,8 +14,12 @@ import json
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -118,6 +122,66 @@ def test_without_an_answer_the_test_fails_and_says_what_to_check(folder: Path) -
     ran = run(folder, "--test")
     assert ran.returncode == 1 and "TEST FAILED" in ran.stdout and "firewall" in ran.stdout
     assert f"fingerprint   {SECRET.fingerprint}" in ran.stdout
+
+
+class Edge(BaseHTTPRequestHandler):
+    """Says what is in `answers`, the last for ever, and keeps what came."""
+
+    answers: ClassVar[list[int]] = []
+    came: ClassVar[list[tuple[str, bytes]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.came.append((self.headers["webhook-id"], body))
+        status = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        self.send_response(status)
+        for name, value in (("Retry-After", "0"), ("Location", "https://elsewhere.example/"), ("Content-Length", "0")):
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def edge(folder: Path) -> Iterator[type[Edge]]:
+    """An edge of which the script's folder knows, and a ticket."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Edge)
+    Edge.came.clear()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    file = folder / "sdp_onprem.py"
+    url = f"http://127.0.0.1:{server.server_port}/api/v1/webhooks/t"
+    text = file.read_text().replace("https://127.0.0.1:1/api/v1/webhooks/t", url)
+    file.write_text(text.replace("2.0**attempt", "0.01"))
+    (folder / "ticket.json").write_text(json.dumps({"request": REQUEST}))
+    yield Edge
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_can_pass_is_tried_again_under_the_same_id(folder: Path, edge: type[Edge]) -> None:
+    edge.answers[:] = [503, 429, 202]
+    ran = run(folder, str(folder / "ticket.json"), "created")
+    assert ran.returncode == 0 and len(edge.came) == 3
+    assert len(set(edge.came)) == 1, "the same id and the same body"
+    log = (folder / "ticketstream.log").read_text()
+    assert "ticket 4711: try 3: 202" in log and "Zo" not in log and SECRET.raw not in log
+
+
+def test_it_gives_up_after_some_tries(folder: Path, edge: type[Edge]) -> None:
+    edge.answers[:] = [503]
+    ran = run(folder, str(folder / "ticket.json"))
+    assert (ran.returncode, len(edge.came)) == (1, sdp_onprem.TRIES) and "can't take it now" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(403, "fingerprint"), (422, "a field is not"), (302, "no answer of ticketstream")]
+)
+def test_what_cannot_pass_is_not_tried_again_nor_followed(
+    folder: Path, edge: type[Edge], status: int, said: str
+) -> None:
+    edge.answers[:] = [status]
+    ran = run(folder, str(folder / "ticket.json"))
+    assert (ran.returncode, len(edge.came)) == (1, 1) and said in ran.stdout
 
 
 def test_it_needs_nothing_but_an_old_python() -> None:
