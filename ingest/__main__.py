@@ -44,6 +44,7 @@ from ingest.secret_uses import SecretUses
 from ingest.settings import IngestSettings
 from ingest.tenants_view import TenantsView
 from ingest.webhooks import WebhookEdge
+from sinks.postgres.isolation import isolation_watched
 
 SERVICE = "ingest"
 RETRY_SECONDS = 1.0
@@ -102,7 +103,11 @@ async def _serve(settings: IngestSettings, kafka: KafkaClient, signer: SigningKe
     try:
         if await _topics_fit(kafka, settings.topic_prefix, stop):
             collect_rarely()
-            async with _publisher(settings, kafka, signer) as publisher:
+            probe = settings.isolation_probe_seconds
+            async with (
+                isolation_watched(lambda: database.pool, tenants.ids, who=SERVICE, every_seconds=probe),
+                _publisher(settings, kafka, signer) as publisher,
+            ):
                 await _serve_public(settings, _edge(settings, database, tenants, publisher, notes), internal.port, stop)
     finally:
         for task in background:

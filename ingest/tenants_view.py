@@ -60,6 +60,10 @@ class TenantsView:
     def get(self, tenant_id: str) -> TenantAccess | None:
         return self._tenants.get(tenant_id)
 
+    def ids(self) -> list[str]:
+        """Of all tenants, disabled ones too."""
+        return list(self._tenants)
+
     async def refresh(self) -> bool:
         """One look at the source; false, and the last view goes on, when it doesn't answer."""
         asked_at = self._monotonic()

@@ -26,6 +26,7 @@ from infra.runtime.telemetry.internal_server import CheckResult
 from schemas.topics import Stage
 from sinks.dead_letters import DeadLetterTopic
 from sinks.failed_enhancements import FailedEnhancements
+from sinks.postgres.isolation import isolation_watched
 from sinks.postgres.lane_holds import LaneHolds
 from sinks.postgres.service_keys import ServiceKeys
 from sinks.postgres.tenants import TenantDirectory
@@ -87,8 +88,14 @@ async def open_stage(stage: Stage, settings: StageSettings, kafka: KafkaSettings
         failed_events=FailedEnhancements(pool),
         producer_silent=producer.silent_seconds,
     )
+
+    def known() -> list[str]:
+        return [tenant.tenant_id for tenant in tenants.all()]
+
+    probe = settings.isolation_probe_seconds
     try:
-        yield StageContext(settings, pool, tenants, ports)
+        async with isolation_watched(lambda: pool, known, who=stage.value, every_seconds=probe):
+            yield StageContext(settings, pool, tenants, ports)
     finally:
         watching.cancel()
         await tenants.stop()

@@ -39,6 +39,8 @@ class ProcessSettings(BaseSettings):
     internal_port: int = Field(0, ge=0, le=65535)
     internal_host: str = "127.0.0.1"
     ports_file: Path | None = None
+    isolation_probe_seconds: float = Field(300.0, ge=0.1, le=300)
+    """How often a process with a database role asks for rows that it must not see. The alert on missing probes counts on 5 min."""
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
     local: bool = False
     """Set by the local stack: desks may be reached by http and on loopback."""

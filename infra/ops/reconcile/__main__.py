@@ -19,6 +19,7 @@ from infra.runtime.settings import MISCONFIGURED, load
 from infra.runtime.telemetry import logs
 from infra.runtime.telemetry.internal_server import CheckResult, InternalServer
 from infra.runtime.telemetry.ports_file import write_ports
+from sinks.postgres.isolation import isolation_watched
 
 POOL_SIZE = 4
 CLOSE_SECONDS = 2.0
@@ -63,7 +64,13 @@ async def _serve(settings: ReconcileSettings, kafka: KafkaClient) -> None:
     pool = await open_pool_when_ready(settings.database_url.get_secret_value(), service=SERVICE, size=POOL_SIZE)
     try:
         async with open_site(settings, kafka.librdkafka(), pool) as site:
-            await _on_a_timer(settings, site)
+
+            def known() -> list[str]:
+                return [tenant.tenant_id for tenant in site.all()]
+
+            probe = settings.isolation_probe_seconds
+            async with isolation_watched(lambda: pool, known, who=SERVICE, every_seconds=probe):
+                await _on_a_timer(settings, site)
     finally:
         await _close(pool)
 

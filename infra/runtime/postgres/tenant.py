@@ -20,11 +20,13 @@ from infra.runtime.postgres.availability import (
     unavailable_as_such,
 )
 from infra.runtime.postgres.pool import Connection, Pool
+from infra.runtime.telemetry.isolation import Kind, violation
 
 __all__ = ["UNAVAILABLE", "Connection", "PostgresUnavailable", "connection", "tenant_call", "tenant_transaction"]
 
 TENANT_SETTING = "app.current_tenant_id"
 _BROKEN = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_POLICY_CHECK = "ExecWithCheckOptions"
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -35,7 +37,8 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
     try:
         with unavailable_as_such():
             yield acquired
-    except BaseException:
+    except BaseException as error:
+        _tell_of_refusal(error, "")
         await _released(pool, acquired)
         raise
     await _given_back(pool, acquired)
@@ -60,7 +63,8 @@ async def tenant_transaction(pool: Pool, tenant_id: str) -> AsyncIterator[Connec
                     await acquired.execute("ROLLBACK")
                 raise
             await acquired.execute("COMMIT")
-    except BaseException:
+    except BaseException as error:
+        _tell_of_refusal(error, tenant_id)
         await _released(pool, acquired)
         raise
     await _given_back(pool, acquired)
@@ -77,11 +81,19 @@ async def tenant_call(pool: Pool, statement: str, tenant_id: str, *arguments: ob
     try:
         with unavailable_as_such():
             rows = await acquired.fetch(statement, tenant_id, *arguments)
-    except BaseException:
+    except BaseException as error:
+        _tell_of_refusal(error, tenant_id)
         await _released(pool, acquired)
         raise
     await _given_back(pool, acquired)
     return rows
+
+
+def _tell_of_refusal(error: BaseException, tenant_id: str) -> None:
+    """A policy stops what would have become another tenant's row, which only a statement of ours can have tried. The error's code
+    is that of a missing right (42501), and its text may be in another language, so the server's function tells it apart."""
+    if isinstance(error, asyncpg.InsufficientPrivilegeError) and error.server_source_function == _POLICY_CHECK:
+        violation(Kind.REFUSED_WRITE, tenant_id, refusal=error)
 
 
 async def _acquired(pool: Pool) -> Connection:

@@ -49,6 +49,9 @@ class FixedLimits:
     def of_partition(self, partition: int) -> Limit | None:
         return next((limit for limit in self.limits if limit.partition == partition), None)
 
+    def of_tenant(self, tenant_id: str) -> Limit | None:
+        return next((limit for limit in self.limits if limit.tenant_id == tenant_id), None)
+
 
 @dataclass(slots=True)
 class MemoryHolds:

@@ -36,6 +36,9 @@ class TenantLimits(Protocol):
     def of_partition(self, partition: int) -> TenantLimit | None:
         """The tenant that owns this partition number in every topic; None if nobody does or nothing was loaded yet."""
 
+    def of_tenant(self, tenant_id: str) -> TenantLimit | None:
+        """The tenant of this id; None if there is none or nothing was loaded yet."""
+
     @property
     def loaded(self) -> bool:
         """Whether the tenants were read at least once since the process started."""

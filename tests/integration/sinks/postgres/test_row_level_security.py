@@ -22,8 +22,8 @@ from tests.integration.sinks.postgres.test_least_roles import Rights
 if TYPE_CHECKING:
     from tests.conftest import MigratedDatabase
 
-PASS_OVER_NOBODY = {"keep_ticket", "replayed_offset", "alone_with_ticket", "keep_refusals"}
-"""Functions that leave setting the tenant to their caller, or pass over what is nobody's: then they find and write nothing."""
+PASS_OVER_NOBODY = {"keep_ticket", "replayed_offset", "alone_with_ticket"}
+"""Functions that leave setting the tenant to their caller, or pass over what is nobody's: for nobody they do nothing."""
 
 
 @dataclass(frozen=True, slots=True)

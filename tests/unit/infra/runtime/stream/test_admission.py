@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,6 +12,7 @@ from infra.runtime.stream.admission import Admission, Rejected
 from infra.runtime.stream.fakes import FixedLimits, Limit, ManualClock
 from infra.runtime.stream.outcomes import DeadLetter, Hold, Scope
 from infra.runtime.stream.record import Input, RawRecord
+from infra.runtime.telemetry.isolation import Kind, Violation, subscribed
 from schemas.events import Requester, Ticket, TicketEnriched, TicketKind, TicketReceived
 from schemas.reasons import Reason
 from schemas.topics import MAX_EVENT_BYTES, Topic
@@ -28,6 +29,8 @@ from tests.unit.infra.runtime.stream.records import (
     ticket_received,
     with_header,
 )
+
+NORDWIND = "msp-nordwind"
 
 
 class Gate:
@@ -240,3 +243,54 @@ async def test_a_value_of_another_tenant_is_a_mismatch(gate: Gate) -> None:
     record = signed_as_if(ticket_received(tenant_id="msp-nordwind"), key=TENANT.encode(), ce_tenantid=TENANT.encode())
     rejected = await gate.refused(record)
     assert isinstance(rejected.outcome, DeadLetter) and rejected.outcome.reason is Reason.TENANT_MISMATCH
+
+
+@pytest.fixture
+def violations() -> Iterator[list[Violation]]:
+    seen: list[Violation] = []
+    with subscribed(seen.append):
+        yield seen
+
+
+@pytest.mark.parametrize(
+    ("record", "tenants"),
+    [
+        pytest.param(signed_as_if(ticket_received(), key=NORDWIND.encode()), (TENANT, NORDWIND), id="key"),
+        pytest.param(signed_as_if(ticket_received(), key=b"made up"), (TENANT, ""), id="key of nobody"),
+        pytest.param(signed_as_if(ticket_received(), ce_tenantid=NORDWIND.encode()), (NORDWIND, TENANT), id="header"),
+        pytest.param(
+            signed_as_if(ticket_received(tenant_id=NORDWIND), key=TENANT.encode(), ce_tenantid=TENANT.encode()),
+            (TENANT, NORDWIND), id="value",
+        ),
+        pytest.param(
+            signed_as_if(ticket_received(), key=NORDWIND.encode(), ce_tenantid=NORDWIND.encode()),
+            (NORDWIND, TENANT), id="partition",
+        ),
+        pytest.param(moved(raw(), partition=4), (TENANT, NORDWIND), id="moved"),
+    ],
+)  # fmt: skip
+async def test_what_one_of_our_keys_signed_for_two_tenants_is_a_violation(
+    gate: Gate, violations: list[Violation], record: RawRecord, tenants: tuple[str, str]
+) -> None:
+    gate.limits.limits.append(Limit(NORDWIND, 4))
+    assert isinstance((await gate.refused(record)).outcome, DeadLetter)
+
+    assert [(seen.kind, seen.tenant_id, seen.other) for seen in violations] == [(Kind.EVENT_FIELDS, *tenants)]
+    assert violations[0].detail["record"] == f"tickets.received/{record.position.partition}/{record.position.offset}"
+
+
+@pytest.mark.parametrize("name", [*UNPROVEN, "into nobody's partition"])
+async def test_what_anybody_could_have_written_is_none(gate: Gate, violations: list[Violation], name: str) -> None:
+    change, _ = UNPROVEN.get(name, (lambda r: moved(r, partition=9), Reason.BAD_SIGNATURE))
+    if name != "copied to another partition":
+        gate.limits.limits.append(Limit(NORDWIND, 4))
+    await gate.refused(change(raw()))
+    assert violations == []
+
+
+@pytest.mark.parametrize("changes", [{"ce_id": b"event-2"}, {"value": b"garbage"}])
+async def test_what_is_wrong_within_one_tenant_is_none(
+    gate: Gate, violations: list[Violation], changes: dict[str, bytes]
+) -> None:
+    await gate.refused(signed_as_if(ticket_received(), **changes))
+    assert violations == []
