@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Outcome, Scope
 from infra.runtime.telemetry import metrics
+from infra.runtime.telemetry.isolation import Kind, violation
 from infra.runtime.telemetry.logs import get_logger
 from processors.deliver.lease import kept
 from processors.deliver.marker import note_key, shown
@@ -90,6 +91,8 @@ async def _post(task: _Task, ports: Ports) -> Outcome:
         if task.intent.noted:
             await ports.intents.withdraw(task.key, task.owner)
         raise
+    if note.tenant_id != task.ticket.tenant_id:
+        return await _of_another_tenant(task, note.tenant_id, ports)
     sent = Sent.NOTED if task.intent.noted else await ports.intents.sent(task.key, task.owner)
     if sent is Sent.SUPERSEDED:
         return await _drop(task, Reason.SUPERSEDED, ports)
@@ -103,6 +106,20 @@ async def _post(task: _Task, ports: Ports) -> Outcome:
     if not task.uncertain:
         await ports.intents.withdraw(task.key, task.owner)
     return await _refused(task, result, ports)
+
+
+async def _of_another_tenant(task: _Task, tenant_id: str, ports: Ports) -> Outcome:
+    """Never posted, and never tried again: whatever made this note would make it again."""
+    if task.intent.noted:
+        await ports.intents.withdraw(task.key, task.owner)
+    violation(
+        Kind.NOTE_TENANT,
+        task.ticket.tenant_id,
+        other=tenant_id,
+        what="the note is another tenant's",
+        event_id=task.event.event_id,
+    )
+    return DeadLetter(Reason.TENANT_MISMATCH, "the note is about another tenant's ticket: it was not posted")
 
 
 async def _obstacle_at_desk(ticket: TicketRef, ports: Ports) -> Reason | Refused | None:
@@ -182,4 +199,5 @@ async def _refused(task: _Task, refused: Refused, ports: Ports) -> Outcome:
     if refused.reason is Reason.DESK_CREDENTIAL_REFUSED:
         scope = Scope.TICKET if refused.ticket_only else Scope.LANE
         return Hold(refused.reason, max(wait, CREDENTIAL_SECONDS), scope, refused.detail)
-    return DeadLetter(Reason.DESK_REFUSED, refused.detail)
+    reason = Reason.TENANT_MISMATCH if refused.reason is Reason.TENANT_MISMATCH else Reason.DESK_REFUSED
+    return DeadLetter(reason, refused.detail)

@@ -63,7 +63,7 @@ class NoteRenderer:
             body = _cut(event.text, limit)
             html = cleaned(_page(event, body, feedback, marker, earlier), _allowed(event.citations) | {feedback})
             if len(html.encode()) <= MAX_NOTE_BYTES or limit < 500:
-                return Note(html, shown(marker))
+                return Note(html, shown(marker), event.tenant_id)
             limit //= 2
 
 

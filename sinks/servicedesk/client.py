@@ -9,6 +9,7 @@ from typing import Any, Literal
 import orjson
 
 from infra.runtime.clock import Clock, SystemClock
+from infra.runtime.telemetry.isolation import Kind, violation
 from schemas.reasons import Reason
 from sinks.servicedesk.answers import Success, read_answer
 from sinks.servicedesk.authentication import Authentication
@@ -49,6 +50,9 @@ class DeskClient:
         if account is None:
             cure = f"Add one with: ticketstream tenant replace-credential {tenant_id}"
             return Refused(Reason.DESK_CREDENTIAL_REFUSED, f"there is no credential that can be read. {cure}")
+        if account.tenant_id != tenant_id:
+            violation(Kind.NOTE_TENANT, tenant_id, other=account.tenant_id, what="the desk is another tenant's")
+            return Refused(Reason.TENANT_MISMATCH, "the desk's account is another tenant's: nothing was sent")
         return account
 
     async def read(self, account: DeskAccount, operation: Operation) -> Success | Refused:

@@ -42,10 +42,12 @@ class TicketRef:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """`html` holds `marker` as visible text; the marker is at least 16 letters and digits, never those of another note."""
+    """`html` holds `marker` as visible text; the marker is at least 16 letters and digits, never those of another note. `tenant_id`
+    is whose ticket the text is about, as far as it is for a tenant's ticket at all."""
 
     html: str
     marker: str
+    tenant_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,9 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """This call wrote nothing. `reason` is DESK_UNAVAILABLE, DESK_RATE_LIMITED, DESK_CREDENTIAL_REFUSED, TICKET_DELETED or
-    DESK_REFUSED; only the last says that the same call would be refused again. `retry_after` in seconds is the desk's own wish,
-    if it has one. `ticket_only`: other tickets of the desk may do better (the key may not see this one)."""
+    """This call wrote nothing. `reason` is DESK_UNAVAILABLE, DESK_RATE_LIMITED, DESK_CREDENTIAL_REFUSED, TICKET_DELETED,
+    TENANT_MISMATCH or DESK_REFUSED; only the last two say that the same call would be refused again. `retry_after` in seconds is
+    the desk's own wish, if it has one. `ticket_only`: other tickets of the desk may do better (the key may not see this one)."""
 
     reason: Reason
     detail: str
