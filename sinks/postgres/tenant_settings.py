@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
@@ -57,6 +58,38 @@ class TenantSettings:
 Value = str | int | float | bool
 
 
+class Approver(StrEnum):
+    """Who may change a setting."""
+
+    SUPPORT = "support"
+    ENGINEERING = "engineering approves"
+    TENANT = "tenant"
+    """Support, as the tenant wishes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a text becomes a setting's value, and what is allowed, in words. Calling it raises ValueError with these words."""
+
+    allowed: str
+    convert: Callable[[str | Value], Value | None]
+    """None for what isn't allowed."""
+
+    def __call__(self, value: str | Value) -> Value:
+        found = self.convert(value)
+        if found is None:
+            raise ValueError(f"must be {self.allowed}")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`default` is what a new tenant has; None where it is given with the tenant."""
+
+    approver: Approver
+    default: Value | None = None
+
+
 def parse(values: Mapping[str, str | Value]) -> dict[str, Value]:
     """Settings by name, each in its type and range. Raises BadSetting for the first that isn't."""
     return {name: _parse_one(name, value) for name, value in values.items()}
@@ -71,51 +104,44 @@ def _parse_one(name: str, value: str | Value) -> Value:
         raise BadSetting(f"{name}: {error}") from error
 
 
-def _whole(low: int, high: int) -> Callable[[str | Value], Value]:
-    def parse_whole(value: str | Value) -> Value:
+def allowed(name: str) -> str:
+    """A setting's range in words."""
+    return _PARSERS[name].allowed
+
+
+def engineering(names: Iterable[str]) -> list[str]:
+    """Of these settings, those that engineering must approve; a name that is none is left to `parse`."""
+    return [name for name in names if name in RULES and RULES[name].approver is Approver.ENGINEERING]
+
+
+def _whole(low: int, high: int) -> Kind:
+    def convert(value: str | Value) -> Value | None:
         text = str(value).strip()
-        if not re.fullmatch(r"-?\d{1,9}", text) or not low <= int(text) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(text)
+        return int(text) if re.fullmatch(r"-?\d{1,9}", text) and low <= int(text) <= high else None
 
-    return parse_whole
+    return Kind(f"a whole number from {low} to {high}", convert)
 
 
-def _real(low: float, high: float) -> Callable[[str | Value], Value]:
-    def parse_real(value: str | Value) -> Value:
+def _real(low: float, high: float) -> Kind:
+    def convert(value: str | Value) -> Value | None:
         try:
             number = float(value)
         except ValueError:
-            number = low - 1
-        if not low <= number <= high:
-            raise ValueError(f"must be a number from {low} to {high}")
-        return number
+            return None
+        return number if low <= number <= high else None
 
-    return parse_real
+    return Kind(f"a number from {low} to {high}", convert)
 
 
-def _truth(value: str | Value) -> Value:
-    text = str(value).strip().lower()
-    if text not in ("true", "false"):
-        raise ValueError("must be true or false")
-    return text == "true"
+def _one_of(*choices: str) -> Kind:
+    return Kind(f"one of {', '.join(choices)}", lambda value: str(value) if value in choices else None)
 
 
-def _one_of(*choices: str) -> Callable[[str | Value], Value]:
-    def parse_choice(value: str | Value) -> Value:
-        if value not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return str(value)
-
-    return parse_choice
-
-
-def _url(value: str | Value) -> Value:
+def _desk_address(value: str | Value) -> Value | None:
     """Whether the host may be reached is checked where it is connected to, by the address that it has then."""
     parts = urlsplit(str(value))
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError("must be like https://desk.example.com:8443, without user, query or fragment")
-    return str(value).rstrip("/")
+    wrong = parts.query or parts.fragment or parts.username or not parts.hostname
+    return str(value).rstrip("/") if parts.scheme in ("https", "http") and not wrong else None
 
 
 def _certificates(value: str | Value) -> Value:
@@ -149,10 +175,14 @@ def _source(text: str) -> str:
     return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
 
 
-_PARSERS: dict[str, Callable[[str | Value], Value]] = {
+_TRUTHS: dict[str, Value] = {"true": True, "false": False}
+_truth = Kind("true or false", lambda value: _TRUTHS.get(str(value).strip().lower()))
+_url = Kind("like https://desk.example.com:8443, without user, query or fragment", _desk_address)
+
+_PARSERS: dict[str, Kind] = {
     "servicedesk_base_url": _url,
     "servicedesk_form": _one_of(*FORMS),
-    CA: _certificates,
+    CA: Kind("certificates in PEM, or nothing for the public authorities", _certificates),
     "max_concurrent_jobs": _whole(1, 50),
     "enhancement_timeout_seconds": _whole(30, 300),
     "enable_context_caching": _truth,
@@ -164,5 +194,23 @@ _PARSERS: dict[str, Callable[[str | Value], Value]] = {
     "webhook_rate_per_second": _real(0.1, 1000),
     "webhook_burst": _whole(1, 10_000),
     "webhook_auth": _one_of(SIGNATURE, BEARER),
-    "webhook_sources": _sources,
+    "webhook_sources": Kind(f"at most {MOST_SOURCES} addresses and networks, separated by commas", _sources),
+}
+
+RULES: dict[str, Rule] = {
+    "servicedesk_base_url": Rule(Approver.SUPPORT),
+    "servicedesk_form": Rule(Approver.SUPPORT, "onprem"),
+    "max_concurrent_jobs": Rule(Approver.ENGINEERING, 5),
+    "enhancement_timeout_seconds": Rule(Approver.ENGINEERING, 120),
+    "enable_context_caching": Rule(Approver.TENANT, True),
+    "gpt4_model": Rule(Approver.TENANT, "gpt-4-turbo"),
+    "gpt4_temperature": Rule(Approver.TENANT, 0.7),
+    "external_model": Rule(Approver.TENANT, False),
+    "fallback_model": Rule(Approver.TENANT, NO_MODEL),
+    "fallback_builtin": Rule(Approver.TENANT, True),
+    "webhook_rate_per_second": Rule(Approver.ENGINEERING, 20.0),
+    "webhook_burst": Rule(Approver.ENGINEERING, 100),
+    "webhook_auth": Rule(Approver.ENGINEERING, SIGNATURE),
+    "webhook_sources": Rule(Approver.ENGINEERING, ""),
+    CA: Rule(Approver.SUPPORT, ""),
 }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from uuid import UUID
 
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import connection, tenant_transaction
 from sinks.postgres import audit_log
-from sinks.postgres.audit_log import Audited
+from sinks.postgres.audit_log import Audited, Change
 
 PREFIX = "tst_"
 SCOPES = ("feedback:write", "feedback:read")
@@ -42,6 +44,17 @@ class TokenRow:
     created_by: str
     expires_at: datetime | None
     revoked_at: datetime | None
+    last_used_at: datetime | None
+    """As the edges noted it, up to half a minute late."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUse:
+    """When a token was last used at one edge."""
+
+    tenant_id: str
+    token_id: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,7 @@ class ApiTokens:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def create(self, new: NewToken, *, who: str, reason: str = "") -> tuple[str, str]:
+    async def create(self, new: NewToken, change: Change) -> tuple[str, str]:
         """The token, which can't be shown again, and its id. Raises UnknownScope, and ForeignKeyViolationError of asyncpg where
         there is no such tenant."""
         if not new.scopes or set(new.scopes) - set(SCOPES):
@@ -68,9 +81,9 @@ class ApiTokens:
             token_id = await connected.fetchval(
                 """INSERT INTO api_tokens (tenant_id, token_hash, name, scopes, expires_at, created_by)
                    VALUES ($1, $2, $3, $4, $5, $6) RETURNING token_id::text""",
-                new.tenant_id, _hash(token), new.name, list(new.scopes), new.expires_at, who,
+                new.tenant_id, _hash(token), new.name, list(new.scopes), new.expires_at, change.who,
             )  # fmt: skip
-            entry = Audited(new.tenant_id, who, "token create", token_id, None, " ".join(new.scopes), reason)
+            entry = change.entry(new.tenant_id, "token create", str(token_id), None, " ".join(new.scopes))
             await audit_log.write(connected, entry)
         return token, str(token_id)
 
@@ -88,13 +101,14 @@ class ApiTokens:
         """A tenant's tokens, the newest first."""
         async with tenant_transaction(self._pool, tenant_id) as connected:
             rows = await connected.fetch(
-                """SELECT token_id::text AS token_id, tenant_id, name, scopes, created_at, created_by, expires_at, revoked_at
+                """SELECT token_id::text AS token_id, tenant_id, name, scopes, created_at, created_by, expires_at, revoked_at,
+                       last_used_at
                    FROM api_tokens WHERE tenant_id = $1 ORDER BY created_at DESC""",
                 tenant_id,
             )
         return [TokenRow(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
 
-    async def revoke(self, tenant_id: str, token_id: str, *, who: str, reason: str = "") -> bool:
+    async def revoke(self, tenant_id: str, token_id: str, change: Change) -> bool:
         """Whether the tenant has such a token. Valid nowhere within 5 s."""
         async with tenant_transaction(self._pool, tenant_id) as connected:
             found = await connected.fetchval(
@@ -103,8 +117,26 @@ class ApiTokens:
                 tenant_id, token_id,
             )  # fmt: skip
             if found is not None:
-                await audit_log.write(connected, Audited(tenant_id, who, "token revoke", token_id, reason=reason))
+                await audit_log.write(connected, change.entry(tenant_id, "token revoke", token_id))
         return found is not None
+
+    async def note_uses(self, uses: Sequence[TokenUse]) -> None:
+        """All in one statement; those of tokens that are gone are passed over."""
+        async with connection(self._pool) as connected:
+            await connected.execute(
+                "SELECT note_token_uses($1, $2, $3)",
+                [use.tenant_id for use in uses],
+                [UUID(use.token_id) for use in uses],
+                [use.at for use in uses],
+            )
+
+    async def used_for_another(self, token: Token, named: str, route: str) -> None:
+        """Audit, under the token's tenant, that it was used for another one. The name is what the caller said: anything."""
+        entry = Audited(
+            token.tenant_id, f"token {token.token_id}", "refused", route, None, f"for tenant {named[:64]!a}"
+        )
+        async with tenant_transaction(self._pool, token.tenant_id) as connected:
+            await audit_log.write(connected, entry)
 
 
 def _hash(token: str) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from infra.ops.cli.database import operator_pool
 from infra.ops.cli.failure import Failure
@@ -10,6 +11,10 @@ from infra.ops.cli.output import Output
 from infra.ops.cli.running import run_async
 from infra.ops.cli.surroundings import Surroundings
 from infra.ops.lag.holds import held_events
+
+if TYPE_CHECKING:
+    from infra.ops.cli.acting import Operator
+    from infra.ops.replay.letters import LetterFilter
 
 COLUMNS = {
     "since": "first_failed_at",
@@ -23,12 +28,17 @@ COLUMNS = {
 }
 
 
-def held_now(around: Surroundings, tenant: str | None, reason: str | None, limit: int) -> list[dict[str, Any]] | None:
-    """The held events, by first failure. None where the database can't say: dead letters are in Kafka and shown all the same."""
+def held_now(around: Surroundings, own: Operator, wanted: LetterFilter, limit: int) -> list[dict[str, Any]] | None:
+    """The held events that the person may see, by first failure. None where the database can't say: dead letters are in Kafka and
+    shown all the same."""
 
     async def ask() -> list[dict[str, Any]]:
         async with operator_pool(around) as pool:
-            return await held_events(pool, tenant_id=tenant, reason=reason, limit=limit)
+            if own.tenants is None:
+                return await held_events(pool, tenant_id=wanted.tenant_id, reason=wanted.reason, limit=limit)
+            tenants = [wanted.tenant_id] if wanted.tenant_id else sorted(own.tenants)
+            found = [await held_events(pool, tenant_id=one, reason=wanted.reason, limit=limit) for one in tenants]
+            return sorted(chain(*found), key=lambda one: str(one["first_failed_at"]))[:limit]
 
     try:
         return run_async(ask)

@@ -117,9 +117,11 @@ async def webhook_secret(around: Surroundings, pool: Pool, tenant_id: str) -> st
 
 
 async def current_webhook_secret(around: Surroundings, tenant_id: str) -> bytes:
-    """The raw HMAC key."""
-    async with operator_pool(around) as pool:
-        return raw_key(await webhook_secret(around, pool, tenant_id))
+    """The raw HMAC key, for whoever may touch the tenant."""
+    from infra.ops.cli.acting import acting
+
+    async with acting(around, tenant_id) as at_work:
+        return raw_key(await webhook_secret(around, at_work.pool, tenant_id))
 
 
 def pairs(given: tuple[str, ...]) -> Mapping[str, str]:

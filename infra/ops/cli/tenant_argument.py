@@ -10,12 +10,14 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def tenant_argument(metavar: str = "TENANT") -> Callable[[F], F]:
-    """The command's `tenant_id`, never empty. Whether there is such a tenant is asked of the database."""
-    return click.argument("tenant_id", metavar=metavar, callback=_not_empty)
+def tenant_argument(metavar: str = "TENANT", *, required: bool = True) -> Callable[[F], F]:
+    """The command's `tenant_id`, never empty; None where it isn't required and isn't given. Whether there is such a tenant is asked
+    of the database."""
+    shown = metavar if required else f"[{metavar}]"
+    return click.argument("tenant_id", metavar=shown, required=required, callback=_not_empty)
 
 
-def _not_empty(_ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if not value:
+def _not_empty(_ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value == "":
         raise click.BadParameter("it is empty; see: ticketstream tenant list", param=param)
     return value

@@ -121,4 +121,4 @@ async def _remember(stage: Stage, tenant: DemoTenant) -> None:
         stage.memory.tenants[tenant_id] = TenantMemory(await webhook_secret(stage.around, stage.pool, tenant_id))
     remembered = stage.memory.tenants[tenant_id]
     if not remembered.token:
-        remembered.token, _ = await ApiTokens(stage.pool).create(NewToken(tenant_id, SCOPES, "demo"), who=WHO)
+        remembered.token, _ = await ApiTokens(stage.pool).create(NewToken(tenant_id, SCOPES, "demo"), Change(WHO))

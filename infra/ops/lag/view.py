@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +52,17 @@ class StageLag:
 @dataclass(frozen=True, slots=True)
 class LagView:
     stages: Mapping[Stage, StageLag]
+
+    def only(self, tenants: Collection[str] | None) -> LagView:
+        """What concerns these tenants, None for all: without others' and without what no tenant owns."""
+        if tenants is None:
+            return self
+        return LagView(
+            {
+                stage: StageLag({name: lag for name, lag in found.tenants.items() if name in tenants})
+                for stage, found in self.stages.items()
+            }
+        )
 
     def as_json(self) -> dict[str, Any]:
         return {"stages": {stage.value: found.as_json() for stage, found in self.stages.items()}}

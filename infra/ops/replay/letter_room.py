@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from infra.ops.cli.database import operator
 from infra.ops.cli.failure import WrongUse
 from infra.ops.cli.kafka_reader import kafka_variables_checked
 from infra.ops.cli.output import Output
@@ -24,7 +23,7 @@ from infra.ops.replay.opening import Opened, kafka_config, open_publishing, open
 from infra.ops.replay.spans import KafkaSpans, Span
 from infra.ops.replay.window_replay import run_replay
 from schemas.topics import Stage, Topic
-from sinks.postgres.audit_log import Audited, AuditLog
+from sinks.postgres.audit_log import AuditLog
 
 _PLACE = re.compile(r"(?:(?P<topic>[A-Za-z0-9._-]+):)?(?P<partition>\d{1,9}):(?P<offset>\d{1,18})")
 
@@ -63,9 +62,12 @@ def look(around: Surroundings, name: str, why: str) -> tuple[dict[str, Any], byt
         async with open_reading(around) as opened:
             letter = await _one(opened.spans, name, around.topic_prefix)
             event, last = letter.event, None
-            if event.tenant_id:
+            if not event.tenant_id:
+                opened.at_work.need_all_tenants("a dead letter of no tenant")
+            else:
+                opened.at_work.need_tenants([event.tenant_id])
                 subject = f"letter {event.event_id}, ticket {event.ticket_id}"
-                entry = Audited(event.tenant_id, operator(), "dead-letters show", subject, reason=why)
+                entry = opened.operator.change(why).entry(event.tenant_id, "dead-letters show", subject)
                 await AuditLog(opened.pool).write(entry)
                 last = (await opened.letters.last(event.tenant_id, [event.event_id])).get(event.event_id)
             inside, wrong = decoded(event, opened.verifying.codec)
@@ -88,7 +90,7 @@ def replay_letters(around: Surroundings, output: Output, asked: LettersAsked, *,
     """Show what replaying would do, and with `do` do it. Raises Failure, WrongUse."""
 
     async def work() -> None:
-        async with open_reading(around) as opened:
+        async with open_reading(around, *([asked.wanted.tenant_id] if asked.wanted.tenant_id else [])) as opened:
             _known(opened, asked.wanted.tenant_id)
             parts = await _parts(opened, asked)
             replaying = LetterReplaying(
@@ -114,7 +116,7 @@ def replay_letters(around: Surroundings, output: Output, asked: LettersAsked, *,
 async def _do(
     opened: Opened, output: Output, replaying: LetterReplaying, asked: LettersAsked, counts: Mapping[str, LetterCounts]
 ) -> str:
-    run_id, who, audit = str(uuid4()), operator(), AuditLog(opened.pool)
+    run_id, change, audit = str(uuid4()), opened.operator.change(asked.why), AuditLog(opened.pool)
     subject = f"run {run_id}: {f'letter {asked.letter}' if asked.letter else asked.wanted}"
     tenants = [tenant for tenant, one in counts.items() if one.to_replay]
     async with open_publishing(opened) as (publisher, lags):
@@ -128,11 +130,9 @@ async def _do(
 
         for tenant in tenants:
             planned = f"{counts[tenant].to_replay} to replay"
-            await audit.write(
-                Audited(tenant, who, "dead-letters replay start", subject, new_value=planned, reason=asked.why)
-            )
+            await audit.write(change.entry(tenant, "dead-letters replay start", subject, None, planned))
         try:
-            replayed = await replaying.run(run_id, who, feed_of)
+            replayed = await replaying.run(run_id, change.who, feed_of)
         except BaseException as error:
             word = "stopped" if isinstance(error, asyncio.CancelledError) else "interrupted"
             output.say(f"The replay was {word}. To go on, run the same command again.")
@@ -140,7 +140,7 @@ async def _do(
     for tenant in tenants:
         counts[tenant].replayed = replayed.get(tenant, 0)
         done = f"{counts[tenant].replayed} replayed"
-        await audit.write(Audited(tenant, who, "dead-letters replay end", subject, new_value=done, reason=asked.why))
+        await audit.write(change.entry(tenant, "dead-letters replay end", subject, None, done))
     return run_id
 
 

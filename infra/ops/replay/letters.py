@@ -33,8 +33,12 @@ class LetterFilter:
     ticket_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    tenants: frozenset[str] | None = None
+    """Only of these; None for all, and for letters of no tenant."""
 
     def takes(self, letter: DeadLetter) -> bool:
+        if self.tenants is not None and letter.tenant_id not in self.tenants:
+            return False
         pairs = (
             (self.tenant_id, letter.tenant_id),
             (self.reason, letter.reason),

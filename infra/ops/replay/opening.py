@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from infra.ops.cli.database import operator_pool
+from infra.ops.cli.acting import Acting, Operator, acting
 from infra.ops.cli.failure import Failure
 from infra.ops.cli.kafka_reader import client_config, kafka_variables_checked
 from infra.ops.cli.surroundings import Surroundings
@@ -39,12 +39,20 @@ KEY_FILE = "TICKETSTREAM_REPLAY_SIGNING_KEY_FILE"
 class Opened:
     """`tenants` as they are now, by partition."""
 
-    around: Surroundings
+    at_work: Acting
     pool: Pool
     tenants: tuple[TenantSettings, ...]
     keys: KeyDirectory
     spans: KafkaSpans
     verifying: Verifying
+
+    @property
+    def around(self) -> Surroundings:
+        return self.at_work.around
+
+    @property
+    def operator(self) -> Operator:
+        return self.at_work.operator
 
     @property
     def runs(self) -> ReplayRuns:
@@ -60,23 +68,24 @@ class Opened:
 
 
 @asynccontextmanager
-async def open_reading(around: Surroundings) -> AsyncIterator[Opened]:
-    """For looking only. Raises Failure, and what the database raises when it is away."""
+async def open_reading(around: Surroundings, *tenants: str) -> AsyncIterator[Opened]:
+    """For looking only, by whoever runs this command. Raises Failure, and what the database raises when it is away."""
     logs.configure(SERVICE, "WARNING")
     config = kafka_config(around)
-    async with operator_pool(around) as pool:
-        tenants, keys = TenantDirectory(pool), KeyDirectory(ServiceKeys(pool).load)
+    async with acting(around, *tenants) as at_work:
+        pool = at_work.pool
+        directory, keys = TenantDirectory(pool), KeyDirectory(ServiceKeys(pool).load)
         known = await load_tenants(pool)
-        await tenants.start()
+        await directory.start()
         await keys.refresh()
         codec = await codec_with(around.variables.get("SCHEMA_REGISTRY_URL"), around.topic_prefix)
         with kafka_variables_checked():
             spans = KafkaSpans(config, prefix=around.topic_prefix)
         try:
-            yield Opened(around, pool, tuple(known), keys, spans, Verifying(keys, tenants, codec))
+            yield Opened(at_work, pool, tuple(known), keys, spans, Verifying(keys, directory, codec))
         finally:
             spans.close()
-            await tenants.stop()
+            await directory.stop()
 
 
 @asynccontextmanager

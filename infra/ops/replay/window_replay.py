@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from infra.ops.cli.database import operator
+from infra.ops.cli.acting import Operator
 from infra.ops.cli.failure import Failure, WrongUse
 from infra.ops.cli.output import Output
 from infra.ops.cli.running import run_async
@@ -28,6 +28,8 @@ from sinks.postgres.tenant_settings import TenantSettings
 
 T = TypeVar("T")
 
+WHOLE_WINDOW = "replaying a whole window"
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -43,7 +45,8 @@ def replay(around: Surroundings, output: Output, asked: Asked, *, do: bool) -> i
     """Show what the replay would do, and with `do` do it. Raises Failure, WrongUse."""
 
     async def work() -> None:
-        async with open_reading(around) as opened:
+        async with open_reading(around, *asked.tenants) as opened:
+            _allowed(opened, asked, do=do)
             selections = [
                 _selection(opened, scope)
                 for scope in await scopes(asked.request, _chosen(opened.tenants, asked.tenants), opened.spans)
@@ -54,7 +57,7 @@ def replay(around: Surroundings, output: Output, asked: Asked, *, do: bool) -> i
                 show_plan(output, found, do=do)
                 return
             tell_plan(output, found)
-            runs = _runs(selections, found, asked)
+            runs = _runs(selections, found, asked, opened.operator)
             await _start(opened, runs)
             by_tenant = {selection.scope.tenant_id: selection for selection in selections}
             await _do(opened, output, [(run, by_tenant[run.tenant_id]) for run in runs])
@@ -75,9 +78,12 @@ def resume(around: Surroundings, output: Output, run_id: str) -> int:
             runs = [run for one in opened.tenants if (run := await opened.runs.load(one.tenant_id, run_id))]
             if not runs:
                 raise WrongUse(f"there is no run {run_id}", "give the id that the run told when it began")
+            opened.at_work.need_tenants(run.tenant_id for run in runs)
+            if any(run.ticket_id is None for run in runs):
+                opened.at_work.need_engineer(WHOLE_WINDOW)
             for run in runs:
                 if not run.done:
-                    await opened.runs.resume(run, operator())
+                    await opened.runs.resume(run, opened.operator.name)
             partitions = {one.tenant_id: one.partition for one in opened.tenants}
             await _do(opened, output, [(run, _selection(opened, _scope(run, partitions))) for run in runs])
 
@@ -115,7 +121,15 @@ def _selection(opened: Opened, scope: Scope) -> Selection:
     return Selection(scope, opened.spans, opened.verifying, opened.answered)
 
 
-def _runs(selections: Sequence[Selection], found: Plan, asked: Asked) -> list[ReplayRun]:
+def _allowed(opened: Opened, asked: Asked, *, do: bool) -> None:
+    """Anybody may see what a window holds of tenants of their own; all of it again is an engineer's decision."""
+    if not asked.tenants:
+        opened.at_work.need_all_tenants("--all-tenants")
+    if do and asked.request.ticket_id is None:
+        opened.at_work.need_engineer(WHOLE_WINDOW)
+
+
+def _runs(selections: Sequence[Selection], found: Plan, asked: Asked, operator: Operator) -> list[ReplayRun]:
     """A new run's parts: the tenants that have something to replay."""
     run_id, request = str(uuid4()), asked.request
     return [
@@ -129,7 +143,7 @@ def _runs(selections: Sequence[Selection], found: Plan, asked: Asked) -> list[Re
             ticket_id=request.ticket_id,
             again=request.again,
             rate=asked.rate,
-            who=operator(),
+            who=operator.name,
             reason=asked.reason,
             window=(scope.window.first, scope.window.end),
             source=(scope.source.first, scope.source.end),
@@ -180,7 +194,7 @@ async def _do(opened: Opened, output: Output, parts: Sequence[tuple[ReplayRun, S
                 for run, selection in parts
                 if not run.done
             ]
-            ended |= await run_parts(open_parts, Running(opened.runs, operator()))
+            ended |= await run_parts(open_parts, Running(opened.runs, opened.operator.name))
     except BaseException as error:
         reason = "stopped" if isinstance(error, asyncio.CancelledError) else "interrupted"
         output.say(f"The replay was {reason}. Go on with: {go_on}")

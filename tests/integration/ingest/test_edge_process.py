@@ -211,7 +211,7 @@ async def test_feedback_by_token_and_by_link_is_on_kafka(site: Site) -> None:
     from datetime import UTC, datetime
 
     new = NewToken(TENANT, ("feedback:write", "feedback:read"))
-    token, token_id = await ApiTokens(site.pool).create(new, who=WHO)
+    token, token_id = await ApiTokens(site.pool).create(new, Change(WHO))
     bearer = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession() as session:
         url = f"{site.public}/api/v1/feedback"
@@ -225,7 +225,7 @@ async def test_feedback_by_token_and_by_link_is_on_kafka(site: Site) -> None:
             assert (answer.status, await answer.json()) == (200, {"feedback": []})
         async with session.get(f"{url}/stats", headers=bearer) as answer:
             assert (await answer.json())["total"] == 0
-        await ApiTokens(site.pool).revoke(TENANT, token_id, who=WHO)
+        await ApiTokens(site.pool).revoke(TENANT, token_id, Change(WHO))
         async with asyncio.timeout(8):
             while (await session.get(url, headers=bearer)).status != 401:
                 await asyncio.sleep(0.2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -46,18 +47,21 @@ def dead_letters() -> None:
 @json_option
 def list_(limit: int, json_to: JsonTo, **given: Any) -> int:
     """The newest dead letters, oldest of them first, and what is held now."""
+    from infra.ops.cli.acting import looking
     from infra.ops.cli.held_now import held_now, show_held
     from infra.ops.cli.surroundings import Surroundings
     from infra.ops.replay.letter_room import newest
 
     around, output, wanted = Surroundings.find(), Output(json_to), _filter(given)
+    own = looking(around, *([wanted.tenant_id] if wanted.tenant_id else []))
+    wanted = replace(wanted, tenants=own.tenants)
     rows = newest(around, wanted, limit)
     if wanted.tenant_id and not rows:  # only then: letters may outlive their tenant
         from infra.ops.cli.tenancy import refuse_unknown_when_reachable
 
         refuse_unknown_when_reachable(around, wanted.tenant_id)
 
-    held = held_now(around, wanted.tenant_id, wanted.reason, limit)
+    held = held_now(around, own, wanted, limit)
 
     def show() -> None:
         show_letters()

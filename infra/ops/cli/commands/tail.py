@@ -12,6 +12,9 @@ import click
 from infra.ops.cli.output import JsonCommand
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.ops.cli.acting import LookingAgain, Operator
     from infra.ops.cli.kafka_reader import Found, TopicReader
 
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def tail(tenant: str | None, from_beginning: bool, limit: int | None, seconds: float | None, as_json: bool) -> int:
     """Follow enhancements.delivered, one line a note, until Ctrl-C."""
+    from infra.ops.cli.acting import LookingAgain, looking
     from infra.ops.cli.kafka_reader import TopicReader, client_config
     from infra.ops.cli.surroundings import Surroundings
     from schemas.topics import Topic
@@ -30,6 +34,7 @@ def tail(tenant: str | None, from_beginning: bool, limit: int | None, seconds: f
     around = Surroundings.find()
     around.need("KAFKA_BOOTSTRAP_SERVERS")
     config, prefix = client_config(dict(around.variables)), around.topic_prefix
+    own = looking(around, *([tenant] if tenant else []))
     if tenant:
         from infra.ops.cli.tenancy import refuse_unknown_when_reachable
 
@@ -38,25 +43,36 @@ def tail(tenant: str | None, from_beginning: bool, limit: int | None, seconds: f
     try:
         with TopicReader(config, Topic.ENHANCEMENTS_DELIVERED, prefix=prefix) as reader:
             _start(reader, from_beginning=from_beginning)
-            whose = f"{tenant}'s notes" if tenant else "the notes of all tenants"
+            all_notes = (
+                "the notes of all tenants" if own.tenants is None else f"the notes of {', '.join(sorted(own.tenants))}"
+            )
+            whose = f"{tenant}'s notes" if tenant else all_notes
             click.echo(
                 f"Waiting for {whose}, until {'Ctrl-C' if not seconds else f'{seconds:g} s have passed'}.", err=True
             )
-            _follow(reader, tenant, limit, deadline, as_json=as_json)
+            still_valid = LookingAgain(around)
+            for shown, found in enumerate(_wanted(reader, own, tenant, deadline, still_valid), 1):
+                _show(found, as_json=as_json)
+                if limit and shown >= limit:
+                    break
     except KeyboardInterrupt:  # how it is meant to end
         pass
     return 0
 
 
-def _follow(reader: TopicReader, tenant: str | None, limit: int | None, deadline: float, *, as_json: bool) -> None:
-    shown = 0
-    for found in reader.follow(lambda: time.monotonic() > deadline):
-        if tenant and getattr(found.event, "tenant_id", None) != tenant:
-            continue
-        _show(found, as_json=as_json)
-        shown += 1
-        if limit and shown >= limit:
-            return
+def _wanted(
+    reader: TopicReader, own: Operator, tenant: str | None, deadline: float, still_valid: LookingAgain
+) -> Iterator[Found]:
+    """What the person may see and asked for, as it comes."""
+
+    def ended() -> bool:
+        still_valid()
+        return time.monotonic() > deadline
+
+    for found in reader.follow(ended):
+        its_tenant = getattr(found.event, "tenant_id", None)
+        if own.may_touch(its_tenant) and tenant in (None, "", its_tenant):
+            yield found
 
 
 def _start(reader: TopicReader, *, from_beginning: bool) -> None:

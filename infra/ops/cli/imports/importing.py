@@ -25,7 +25,7 @@ def import_file(
     """Import `path` for the tenant; the command's exit code. Raises BadRows with all that is wrong; then nothing was written."""
     import asyncpg
 
-    from infra.ops.cli.database import operator, operator_pool
+    from infra.ops.cli.acting import acting
     from infra.ops.cli.imports.store import DataStore
     from infra.ops.cli.running import run_async
     from infra.ops.cli.surroundings import Surroundings
@@ -34,9 +34,10 @@ def import_file(
         rows = read(path)
 
     async def run() -> Imported:
-        async with operator_pool(Surroundings.find()) as pool:
+        async with acting(Surroundings.find(), tenant_id) as at_work:
             try:
-                return await write(DataStore(pool, tenant_id, operator()), rows)
+                who = at_work.operator
+                return await write(DataStore(at_work.pool, tenant_id, who.name, who.role.value), rows)
             except asyncpg.ForeignKeyViolationError:
                 raise Failure(f"there is no tenant {tenant_id}", "see: ticketstream tenant list") from None
 

@@ -13,7 +13,7 @@ from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import Connection, tenant_transaction
 from schemas.events import Requester, Ticket
 from sinks.postgres import audit_log
-from sinks.postgres.audit_log import Audited
+from sinks.postgres.audit_log import Change
 from sinks.postgres.search_terms import exact_tokens
 from sinks.postgres.tickets import Kept, keep
 
@@ -39,10 +39,10 @@ class Imported:
 
 
 class DataStore:
-    """One tenant's data. `who` stands in the audit log. Raises PostgresUnavailable when PostgreSQL is away."""
+    """One tenant's data. `who` and `role` are for the audit log. Raises PostgresUnavailable when PostgreSQL is away."""
 
-    def __init__(self, pool: Pool, tenant_id: str, who: str) -> None:
-        self._pool, self._tenant_id, self._who = pool, tenant_id, who
+    def __init__(self, pool: Pool, tenant_id: str, who: str, role: str = "") -> None:
+        self._pool, self._tenant_id, self._change = pool, tenant_id, Change(who, role=role)
 
     async def articles(self, rows: Sequence[Article]) -> Imported:
         """Replaces articles of the same id. Topic and keywords are searched, but are no part of the body."""
@@ -89,9 +89,8 @@ class DataStore:
         return int(await connection.fetchval(statement, self._tenant_id))
 
     async def _done(self, connection: Connection, operation: str, table: str, written: int, before: int) -> Imported:
-        await audit_log.write(
-            connection, Audited(self._tenant_id, self._who, operation, table, None, f"{written} rows")
-        )
+        entry = self._change.entry(self._tenant_id, operation, table, None, f"{written} rows")
+        await audit_log.write(connection, entry)
         return Imported(written, await self._count(connection, table) - before)
 
 

@@ -16,7 +16,9 @@ from infra.runtime.keys.signing import SigningKey
 from infra.runtime.postgres.availability import PostgresUnavailable
 from infra.runtime.postgres.pool import Pool, open_pool
 from schemas.topics import SIGNED_BY
+from sinks.postgres.audit_log import Change
 from sinks.postgres.migrate import migrate
+from sinks.postgres.operator_tokens import MOST_DAYS, NewOperatorToken, OperatorTokens, Role
 from sinks.postgres.roles import LOGINS, RawConnection
 from sinks.postgres.service_keys import ServiceKeys
 
@@ -71,6 +73,15 @@ async def publish_keys(pool: Pool, key_files: Mapping[str, Path], *, clock: Cloc
     now = (clock or SystemClock()).now()
     for service, file in key_files.items():
         await ServiceKeys(pool).publish(SigningKey.load(file, service=service), not_before=now)
+
+
+async def admit_operator(pool: Pool, secrets: LocalSecrets) -> None:
+    """Sees to it that the stack's own engineer's token is valid; one that ended, or soon will, is replaced by another."""
+    new = NewOperatorToken("local stack", Role.ENGINEER, None, days=MOST_DAYS)
+    change = Change("ticketstream up", "for commands on the local stack")
+    if not await OperatorTokens(pool).keep(secrets.operator_token(), new, change):
+        secrets.forget_operator_token()
+        await OperatorTokens(pool).keep(secrets.operator_token(), new, change)
 
 
 def has_own_roles(environment: Mapping[str, str]) -> bool:

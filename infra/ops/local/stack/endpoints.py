@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from infra.ops.local.stack.database import OPERATOR, service_dsns
+from infra.ops.local.stack.database import OPERATOR, has_own_roles, service_dsns
 from infra.ops.local.stack.lock import is_locked
 from infra.ops.local.stack.secrets import LocalSecrets
 from infra.ops.local.stack.services import ALL_RINGS, RECONCILE
@@ -63,6 +63,8 @@ def operator_environment(state_dir: Path, environment: Mapping[str, str]) -> dic
     found = {f"TICKETSTREAM_{name.upper()}": secrets.key_ring(name) for name in ALL_RINGS}
     found |= {"KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka or "", "DATABASE_URL": endpoints.postgres or ""}
     found |= {"DATABASE_URL_OPERATOR": service_dsns(endpoints.postgres or "", secrets, environment)[OPERATOR]}
+    if has_own_roles(environment):
+        found |= {"TICKETSTREAM_OPERATOR_TOKEN": secrets.operator_token()}
     found |= {"TICKETSTREAM_REPLAY_SIGNING_KEY_FILE": str(secrets.signing_key_file("replay"))}
     found |= {"TICKETSTREAM_PUBLIC_URL": endpoints.ingest or "", "TICKETSTREAM_LOCAL": "1"}
     return {name: value for name, value in found.items() if value and not environment.get(name)}

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from infra.runtime.keys.rings import new_ring_key
 from infra.runtime.keys.signing import SigningKey
+from sinks.postgres.operator_tokens import new_token
+
+OPERATOR_TOKEN = "operator.token"  # noqa: S105 - a file's name
 
 
 class LocalSecrets:
@@ -26,6 +29,14 @@ class LocalSecrets:
     def key_ring(self, name: str) -> str:
         """A ring of one key, `id:base64`, for `webhook_keys`, `credential_keys` or `link_keys`."""
         return self._kept(f"{name}.ring", lambda: new_ring_key("local1"))
+
+    def operator_token(self) -> str:
+        """The engineer's token of whoever uses commands on this stack. The stack sees to it that the database knows it."""
+        return self._kept(OPERATOR_TOKEN, new_token)
+
+    def forget_operator_token(self) -> None:
+        """The next is another: this one has ended."""
+        (self._folder / OPERATOR_TOKEN).unlink(missing_ok=True)
 
     def signing_key_file(self, service: str) -> Path:
         """The PEM file of the service's private signing key."""

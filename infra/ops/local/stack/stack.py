@@ -10,6 +10,7 @@ from typing import Self
 
 from infra.ops.local.stack.database import (
     OPERATOR,
+    admit_operator,
     has_own_roles,
     operator_pool,
     prepare_database,
@@ -138,6 +139,8 @@ class LocalStack:
         environment, moved = self.options.environment, self._ports.moved(SIMULATOR)
         async with operator_pool(site.databases[OPERATOR], environment) as pool:
             await publish_keys(pool, signing_key_files(site.secrets))
+            if has_own_roles(environment):
+                await admit_operator(pool, site.secrets)
             if moved and has_own_roles(environment):
                 before, now = moved
                 tenants = await move_desks(pool, before=before, now=now)

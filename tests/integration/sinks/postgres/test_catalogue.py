@@ -24,18 +24,21 @@ and a search_path. Then add the line. For a line that is in the list only: take 
 """
 OWN_RIGHTS_OF_THE_OWNER = {
     "bump_config_version",
+    "count_operator_refused",  # how often an operator was refused, by the token's id
     "credential_to_fetch",  # of tenants in bearer mode only
     "drop_old_audit_hours",  # only sealed hours, only after 90 days
     "forget_replaced_credentials",  # only those replaced 7 days ago
     "keep_fetch_token",  # the three steps of a cloud desk's token, for tenants in bearer mode only
-    "refuse_fetch_token",
-    "take_fetch_token",
     "keep_refusals",  # what the edge refused, the newest 100 of a tenant
     "note_secret_uses",  # when a secret was used, and how often
+    "note_token_uses",  # when a token was used last
+    "operator_token",  # by the hash of 256 random bits; notes when it was used
+    "refuse_fetch_token",
+    "take_fetch_token",
 }
 """Functions with the rights of `ticketstream_owner`, which may write: each takes its tenant as any caller does, and writes one kind
 of thing that its caller may not touch otherwise."""
-OF_NO_TENANT = {"config_version", "service_keys", "schema_migrations"}
+OF_NO_TENANT = {"config_version", "operator_tokens", "service_keys", "schema_migrations"}
 _FUNCTION = re.compile(r"function (\w+)\((.*?)\) of (\w+)(, with its owner's rights)?(.*)")
 
 

@@ -182,7 +182,7 @@ async def test_a_secret_is_256_bits_and_43_printable_characters(operator: Pool, 
 
 
 async def test_a_token_is_checked_at_the_edge_and_kept_as_a_hash(operator: Pool, pool_of: PoolOf, tenant: str) -> None:
-    token, token_id = await ApiTokens(operator).create(NewToken(tenant, ("feedback:read",), "dashboard"), who="x")
+    token, token_id = await ApiTokens(operator).create(NewToken(tenant, ("feedback:read",), "dashboard"), Change("x"))
 
     found = await ApiTokens(await pool_of("ingest")).check(token)
 
@@ -198,11 +198,11 @@ async def test_unknown_expired_and_revoked_tokens_are_none(
     tokens, edge = ApiTokens(operator), ApiTokens(await pool_of("ingest"))
     tenant, other = await make_tenant(), await make_tenant()
     past = datetime.now(UTC) - HOUR
-    expired, _ = await tokens.create(NewToken(tenant, ("feedback:read",), expires_at=past), who="x")
-    revoked, token_id = await tokens.create(NewToken(tenant, ("feedback:read",)), who="x")
-    assert not await tokens.revoke(other, token_id, who="x")
+    expired, _ = await tokens.create(NewToken(tenant, ("feedback:read",), expires_at=past), Change("x"))
+    revoked, token_id = await tokens.create(NewToken(tenant, ("feedback:read",)), Change("x"))
+    assert not await tokens.revoke(other, token_id, Change("x"))
     assert await edge.check(revoked) is not None
-    assert await tokens.revoke(tenant, token_id, who="x")
+    assert await tokens.revoke(tenant, token_id, Change("x"))
 
     for token in (expired, revoked, "tst_", f"tst_{'x' * 43}", f"tst_{'x' * 5000}", "", revoked[:-1], "tst_\0\ud800"):
         assert await edge.check(token) is None
@@ -211,7 +211,7 @@ async def test_unknown_expired_and_revoked_tokens_are_none(
 async def test_a_token_needs_a_scope_that_there_is(operator: Pool, tenant: str) -> None:
     for scopes in ((), ("everything",), ("feedback:read", "everything")):
         with pytest.raises(UnknownScope, match="feedback:write"):
-            await ApiTokens(operator).create(NewToken(tenant, scopes), who="x")
+            await ApiTokens(operator).create(NewToken(tenant, scopes), Change("x"))
 
 
 async def test_a_published_key_verifies_in_another_process_until_it_is_revoked(operator: Pool, pool_of: PoolOf) -> None:

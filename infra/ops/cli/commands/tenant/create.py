@@ -77,6 +77,7 @@ def create(
 
     async def make() -> None:
         async with acting(around, tenant_id) as at_work:
+            at_work.need_for_settings(new.settings)
             change = at_work.operator.change(reason, agreed_by)
             created = await create_tenant(around, at_work.pool, new, change)
             _show(output, created)

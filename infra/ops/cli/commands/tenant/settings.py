@@ -64,6 +64,8 @@ def _with_files(values: Mapping[str, str]) -> dict[str, str]:
 def set_(tenant_id: str, settings: tuple[str, ...], agreed_by: str | None, reason: str, json_to: JsonTo) -> int:
     """Change settings of the tenant ID; effective everywhere within seconds, and audited.
 
+    Engineering's settings need an engineer's token; `tenant show` says which those are, and what is allowed.
+
     servicedesk_ca=@FILE gives the desk a certificate authority of its own (PEM), servicedesk_ca= the public ones again.
 
     external_model=true lets ticket text, masked, leave for an outside language model: say who agreed with --agreed-by, and why
@@ -79,16 +81,14 @@ def set_(tenant_id: str, settings: tuple[str, ...], agreed_by: str | None, reaso
     values, output = _with_files(pairs(settings)), Output(json_to)
     if values.get("external_model", "").lower() == "true" and not (agreed_by and reason):
         raise WrongUse("external_model=true needs to be agreed to", "add --agreed-by NAME --reason TEXT")
-    bearer_mode = bool({"webhook_auth", "webhook_sources"} & values.keys())
     if values.get("webhook_auth") == "bearer" and not (agreed_by and reason):
         raise WrongUse("webhook_auth=bearer needs an engineer's approval", "add --approved-by NAME --reason TEXT")
     if "servicedesk_base_url" in values:
         checked_url(Surroundings.find(), values["servicedesk_base_url"])
 
-    async def change(store: TenantStore, acting: Acting) -> TenantSettings:
-        if bearer_mode:
-            acting.need_engineer("bearer mode")
-        return await store.set(tenant_id, values, acting.operator.change(reason, agreed_by))
+    async def change(store: TenantStore, at_work: Acting) -> TenantSettings:
+        at_work.need_for_settings(values)
+        return await store.set(tenant_id, values, at_work.operator.change(reason, agreed_by))
 
     after = asdict(with_store(change, tenant_id))
     changed = {name: after[name] if name in after else told(name, values[name]) for name in values}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--due", "by_due", is_flag=True, help="Those first whose webhook secret is due first.")
 @json_option
 def list_(by_due: bool, json_to: JsonTo) -> int:
-    """All tenants."""
+    """All tenants that you may touch."""
     from infra.ops.cli.secret_words import in_use, said_of_due, secrets_json
 
     output, now = Output(json_to), datetime.now(UTC)
@@ -64,11 +64,12 @@ def show(tenant_id: str, json_to: JsonTo) -> int:
 
 
 async def _listed(store: TenantStore, at_work: Acting) -> list[tuple[TenantSettings, list[KnownSecret]]]:
-    """Every tenant with its valid secrets."""
+    """Every tenant that the person may touch, with its valid secrets."""
     from sinks.postgres.secret_uses import valid_secrets
 
     secrets = await valid_secrets(at_work.pool)
-    return [(tenant, secrets.get(tenant.tenant_id, [])) for tenant in await store.list()]
+    own = [tenant for tenant in await store.list() if at_work.operator.may_touch(tenant.tenant_id)]
+    return [(tenant, secrets.get(tenant.tenant_id, [])) for tenant in own]
 
 
 def _due(secrets: list[KnownSecret]) -> datetime:

@@ -1,0 +1,101 @@
+"""Who may use which command, in one table. A command that isn't in it is for engineers of all tenants: forgotten means refused.
+
+`acting` enforces it; what a command refuses beyond it (engineering's settings, a whole window) it asks `Acting.need_engineer` for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import click
+
+from sinks.postgres.operator_tokens import Role
+
+
+class Reach(StrEnum):
+    """Which tenants a person must have been given."""
+
+    NAMED = "the tenant that is named, or all tenants where none is"
+    OWN = "of any, only one's own tenants"
+    ALL = "all tenants"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """`role` is the least that may, None where no operator acts: then what counts is in `beyond`. `setting_up`: allowed to
+    everybody while no valid engineer's token exists."""
+
+    role: Role | None
+    reach: Reach
+    beyond: str = ""
+    setting_up: bool = False
+
+
+_UNCHECKED = "whoever may read the configuration that it runs with"
+_SUPPORT = Right(Role.SUPPORT, Reach.NAMED)
+_LISTS = Right(Role.SUPPORT, Reach.OWN)
+_PLATFORM = Right(Role.ENGINEER, Reach.ALL)
+FORGOTTEN = _PLATFORM
+
+RIGHTS: dict[str, Right] = {
+    "up": Right(None, Reach.NONE, "whoever starts it"),
+    "demo": Right(None, Reach.NONE, "whoever starts it, on the local stack"),
+    "bench": Right(None, Reach.NONE, "whoever starts it, on the local stack"),
+    "ingest": Right(None, Reach.NONE, _UNCHECKED),
+    "process": Right(None, Reach.NONE, _UNCHECKED),
+    "lag serve": Right(None, Reach.NONE, _UNCHECKED),
+    "topics ensure": Right(None, Reach.NONE, "whoever has Kafka's administrator's login"),
+    "database migrate": Right(None, Reach.NONE, "whoever has the migrator's login"),
+    "key create": Right(
+        Role.ENGINEER, Reach.ALL, "everybody while no engineer's token exists; --ring only prints", setting_up=True
+    ),
+    "key list": Right(Role.SUPPORT, Reach.NONE),
+    "key rotate": _PLATFORM,
+    "key revoke": _PLATFORM,
+    "tenant create": Right(Role.SUPPORT, Reach.NAMED, "engineering's settings: engineers"),
+    "tenant list": _LISTS,
+    "tenant show": _SUPPORT,
+    "tenant set": Right(Role.SUPPORT, Reach.NAMED, "engineering's settings: engineers"),
+    "tenant enable": _SUPPORT,
+    "tenant disable": _SUPPORT,
+    "tenant verify": _SUPPORT,
+    "tenant contacts": _SUPPORT,
+    "tenant refusals": _SUPPORT,
+    "tenant handover": _SUPPORT,
+    "tenant rotate-secret": _SUPPORT,
+    "tenant replace-credential": _SUPPORT,
+    "tenant export": _SUPPORT,
+    "tenant erase": Right(Role.ENGINEER, Reach.NAMED),
+    "token create": Right(
+        Role.SUPPORT, Reach.OWN, "--person: engineers, for tenants of their own; the first: everybody"
+    ),
+    "token list": _SUPPORT,
+    "token revoke": Right(Role.SUPPORT, Reach.NAMED, "--person: engineers"),
+    "webhook send": _SUPPORT,
+    "knowledge import": _SUPPORT,
+    "inventory import": _SUPPORT,
+    "history import": _SUPPORT,
+    "reconcile": _SUPPORT,
+    "replay": Right(Role.SUPPORT, Reach.OWN, "--yes without --ticket: engineers"),
+    "dead-letters list": _LISTS,
+    "dead-letters show": _LISTS,
+    "dead-letters replay": _SUPPORT,
+    "lag show": _LISTS,
+    "tail": _LISTS,
+    "audit": _LISTS,
+}
+
+
+def running_command() -> str:
+    """The command that runs, as in RIGHTS; empty where none does."""
+    context, names = click.get_current_context(silent=True), list[str]()
+    while context is not None and context.parent is not None:
+        names.append(context.info_name or "")
+        context = context.parent
+    return " ".join(reversed(names))
+
+
+def right_to(command: str) -> Right:
+    return RIGHTS.get(command, FORGOTTEN)
