@@ -89,6 +89,24 @@ async def test_a_replaced_credential_moves_too_for_it_may_be_rolled_back_to(
     assert (await EncryptedValues(operator, CREDENTIALS).move(tenant, newer, CHANGE)).moved == 2
 
 
+async def test_a_cached_access_token_moves_and_a_missing_one_is_none(
+    operator: Pool, rings: KeyRing, newer: KeyRing, tenant: str
+) -> None:
+    (its,) = [column for column in CREDENTIALS if column.table == "desk_access_tokens"]
+    token = rings.encrypt(b"1000.x", tenant_id=tenant, column=its.bound_to)
+    async with tenant_transaction(operator, tenant) as connected:
+        await connected.execute(
+            """INSERT INTO desk_access_tokens (tenant_id, credential_hash, token, fingerprint, usable_until)
+               VALUES ($1, $2, $3, $2, now()), ($1, $4, NULL, NULL, NULL)""",
+            tenant, "a" * 64, token, "b" * 64,
+        )  # fmt: skip
+
+    moved = await EncryptedValues(operator, (its,)).move(tenant, newer, CHANGE)
+
+    assert (moved.moved, moved.unreadable) == (1, [])
+    assert await EncryptedValues(operator, (its,)).by_key(tenant) == {(str(its), "new"): 1}
+
+
 async def test_a_value_that_is_set_meanwhile_is_not_overwritten(
     operator: Pool, rings: KeyRing, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
