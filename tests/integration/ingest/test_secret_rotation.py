@@ -27,6 +27,13 @@ TENANT = "rotated-under-load"
 PROGRAM = "import sys; from infra.ops.cli.main import run; sys.exit(run(sys.argv[1:]))"
 
 
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
 @dataclass
 class Site:
     """`made` is what `tenant create` printed."""
@@ -44,13 +51,18 @@ class Site:
 
 
 async def command(environment: dict[str, str], *words: str) -> Any:
+    ran = await run(environment, *words, "--json")
+    assert ran.code == 0, ran.err
+    return json.loads(ran.out)
+
+
+async def run(environment: dict[str, str], *words: str) -> Ran:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, *words, "--json", env=environment,
+        sys.executable, "-c", PROGRAM, *words, env=environment,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, err = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == 0, err.decode()
-    return json.loads(out)
+    return Ran(process.returncode or 0, out.decode(), err.decode())
 
 
 @pytest.fixture
@@ -97,6 +109,8 @@ async def test_no_webhook_is_refused_while_a_secret_is_exchanged_under_load(site
     async def end_old() -> None:
         shown = await in_use(site, "both", "new")
         assert all(secret["uses"] > 0 for secret in shown["webhook_secrets"])
+        third = await run(site.environment, "tenant", "rotate-secret", TENANT)
+        assert (third.code, "--end-old" in third.err) == (1, True), "two are valid at most"
         ended = await site.command("tenant", "rotate-secret", TENANT, "--end-old", "--yes")
         assert ended["old"]["last_used_at"]
 

@@ -107,6 +107,18 @@ async def test_a_new_tenant_has_all_that_its_desk_needs(ticketstream: CommandLin
     assert [one["partition"] for one in listed if one["tenant_id"] == made["tenant_id"]] == [made["partition"]]
 
 
+async def test_tenants_are_listed_by_the_day_that_their_secret_is_due(
+    ticketstream: CommandLine, tmp_path: Path
+) -> None:
+    made = [(await new_tenant(ticketstream, tmp_path))["tenant_id"] for _ in range(2)]
+    listed = (await ticketstream("tenant", "list", "--due", "--json")).value["tenants"]
+    due = [one["webhook_secret_due"] for one in listed if one["webhook_secret_due"]]
+    assert due == sorted(due)
+    own = {one["tenant_id"]: one for one in listed if one["tenant_id"] in made}
+    assert [own[name]["webhook_secret_overdue"] for name in made] == [False, False]
+    assert [own[name]["webhook_secret_in_use"] for name in made] == ["none", "none"]
+
+
 async def test_a_tenant_that_is_there_is_refused_in_one_line(ticketstream: CommandLine, tmp_path: Path) -> None:
     made = await new_tenant(ticketstream, tmp_path)
     ran = await ticketstream(
