@@ -109,6 +109,8 @@ def list_(json_to: JsonTo) -> int:
 @json_option
 def revoke(key_id: str, yes: bool, reason: str, json_to: JsonTo) -> int:
     """The key leaked: nothing that it signed is accepted any more, not even what waits in the topics."""
+    if not yes:
+        confirm(f"Refuse everything that {key_id} ever signed? (Its service needs another key first: key rotate.)")
     output = Output(json_to)
     known: list[ServiceKey] = _with_keys(lambda keys, _: keys.load())
     found = next((one for one in known if one.key_id == key_id), None)
@@ -116,12 +118,10 @@ def revoke(key_id: str, yes: bool, reason: str, json_to: JsonTo) -> int:
         raise Failure(f"there is no key {key_id}", "see: ticketstream key list")
     if not _others_that_sign(known, found):
         click.echo(
-            f"{found.service} has no other key that may sign now: all that it writes is refused until it has. Make one first: "
+            f"{found.service} has no other key that may sign now: all that it writes is refused until it has. Make one: "
             f"ticketstream key rotate {found.service} --out FILE",
             err=True,
         )
-    if not yes:
-        confirm(f"Refuse everything that {key_id} ever signed?")
     _with_keys(lambda keys, at_work: keys.revoke(key_id, entry=_entry(at_work, "key revoke", key_id, reason)))
     output.result(
         {"key_id": key_id, "revoked": True}, lambda: output.say(f"{key_id} is revoked, everywhere within 10 s.")
