@@ -21,8 +21,8 @@ COMMENT ON COLUMN operator_tokens.last_used_at IS 'Noted at most once a minute.'
 COMMENT ON COLUMN operator_tokens.refused IS 'How often the person was refused another tenant or what is for engineers.';
 
 -- The hash stays with the owner: it is written by `token create` and looked up by the function.
-GRANT SELECT (token_id, person, role, tenants, created_at, created_by, expires_at, revoked_at, last_used_at, refused), INSERT,
-    UPDATE (revoked_at) ON operator_tokens TO ticketstream_operator;
+GRANT SELECT (token_id, person, role, tenants, created_at, created_by, expires_at, revoked_at, last_used_at, refused),
+    INSERT (token_hash, person, role, tenants, created_by, expires_at), UPDATE (revoked_at) ON operator_tokens TO ticketstream_operator;
 
 -- OperatorTokens.find: the argument has 256 bits of entropy. Also what has ended, so that its owner can be told so.
 CREATE FUNCTION operator_token(hash bytea) RETURNS TABLE (
