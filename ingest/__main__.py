@@ -43,6 +43,7 @@ from ingest.registry import Registry
 from ingest.secret_uses import SecretUses
 from ingest.settings import IngestSettings
 from ingest.tenants_view import TenantsView
+from ingest.token_uses import TokenUses
 from ingest.webhooks import WebhookEdge
 from sinks.postgres.isolation import isolation_watched
 
@@ -57,10 +58,11 @@ log = logs.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Notes:
-    """What is noted of webhooks beside the requests' path."""
+    """What is noted beside the requests' path."""
 
     uses: SecretUses
     refusals: Refusals
+    token_uses: TokenUses
 
 
 def main() -> int:
@@ -87,13 +89,14 @@ async def _serve(settings: IngestSettings, kafka: KafkaClient, signer: SigningKe
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     database = Database(settings.database_url.get_secret_value())
     tenants = TenantsView(PostgresTenants(database), settings.webhook_ring)
-    notes = _Notes(SecretUses(), Refusals(settings.source_addresses.of))
+    notes = _Notes(SecretUses(), Refusals(settings.source_addresses.of), TokenUses())
     background = [
         asyncio.create_task(work)
         for work in (
             tenants.run(),
             notes.uses.run(PostgresSecretUses(database)),
             notes.refusals.run(PostgresRefusals(database)),
+            notes.token_uses.run(PostgresTokens(database)),
         )
     ]
     internal = InternalServer(
@@ -157,11 +160,12 @@ def _edge(
     settings: IngestSettings, database: Database, tenants: TenantsView, publisher: EventPublisher, notes: _Notes
 ) -> Edge:
     queue = FeedbackQueue(tenants, publisher)
+    bearer = BearerTokens(PostgresTokens(database), addresses=settings.source_addresses, uses=notes.token_uses)
     return Edge(
         webhooks=WebhookEdge(
             tenants, publisher, uses=notes.uses, refusals=notes.refusals, sources=settings.source_addresses
         ),
-        feedback=FeedbackApi(BearerTokens(PostgresTokens(database)), queue, PostgresFeedback(database)),
+        feedback=FeedbackApi(bearer, queue, PostgresFeedback(database)),
         links=FeedbackLinks(settings.link_ring, queue, secure=settings.reached_by_https),
         keys=KeysRoute(PostgresKeys(database)),
     )

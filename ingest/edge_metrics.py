@@ -24,6 +24,14 @@ REFUSALS_NOT_KEPT = Counter(
     "ticketstream_ingest_refusals_not_kept_total",
     "Refused webhooks that `ticketstream tenant refusals` doesn't show: too many at once, or PostgreSQL away for long.",
 )
+TOKENS_FOR_ANOTHER_TENANT = Counter(
+    "ticketstream_tokens_for_another_tenant_total", "Requests that named another tenant than their valid token's."
+)
+TOKENS_REFUSED = Counter(
+    "ticketstream_tokens_refused_total",
+    "Bearer tokens refused: not_valid (unknown, expired, revoked), or locked_out after too many of these.",
+    ["reason"],
+)
 TENANTS_REFRESH_FAILED = Counter(
     "ticketstream_ingest_tenants_refresh_failed_total", "Polls of the tenants that PostgreSQL didn't answer."
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from infra.runtime.kafka.producer import PublishError
 from infra.runtime.keys.directory import ServiceKey
 from infra.runtime.stream.fakes import Published
-from ingest.ports import FeedbackQuery, TenantAccess, TenantRow, TenantSnapshot
+from ingest.ports import FeedbackPage, FeedbackQuery, Position, TenantAccess, TenantRow, TenantSnapshot, Token
 from schemas.topics import Topic
 from sinks.postgres.webhook_refusals import MOST_OF_A_TENANT, Refusal
 
@@ -91,6 +93,7 @@ class FakeTokens:
     def __init__(self, tokens: Mapping[str, FakeToken] | None = None) -> None:
         self.tokens, self.away, self.checks = dict(tokens or {}), False, 0
         self.silent = False
+        self.audited: list[tuple[str, str, str]] = []
 
     async def check(self, token: str) -> FakeToken | None:
         self.checks += 1
@@ -100,24 +103,42 @@ class FakeTokens:
             raise ConnectionError("PostgreSQL is away")
         return self.tokens.get(token)
 
+    async def used_for_another(self, token: Token, named: str, where: str) -> None:
+        if self.away:
+            raise ConnectionError("PostgreSQL is away")
+        self.audited.append((token.tenant_id, named, where))
+
 
 class FakeFeedback:
-    """Answers of tenants, newest last."""
+    """Answers of tenants, newest last; each has its place in the list as its id."""
 
     def __init__(self) -> None:
         self.rows: dict[str, list[dict[str, Any]]] = {}
         self.away = False
         self.queries: list[tuple[str, FeedbackQuery]] = []
 
-    async def answers(self, tenant_id: str, query: FeedbackQuery) -> Sequence[Mapping[str, Any]]:
+    async def answers(self, tenant_id: str, query: FeedbackQuery) -> FeedbackPage:
         if self.away:
             raise ConnectionError("PostgreSQL is away")
         self.queries.append((tenant_id, query))
-        rows = [row for row in self.rows.get(tenant_id, []) if query.ticket_id in (None, row["ticket_id"])]
-        return rows[::-1][: query.limit]
+        found = [
+            (Position(datetime.fromisoformat(row["submitted_at"]), UUID(int=number)), row)
+            for number, row in enumerate(self.rows.get(tenant_id, []))
+            if query.ticket_id in (None, row["ticket_id"])
+        ]
+        found.sort(key=lambda one: (one[0].submitted_at, one[0].feedback_id), reverse=True)
+        after = query.after
+        if after is not None:
+            found = [
+                one
+                for one in found
+                if (one[0].submitted_at, one[0].feedback_id) < (after.submitted_at, after.feedback_id)
+            ]
+        page = found[: query.limit]
+        return FeedbackPage([row for _, row in page], page[-1][0] if len(found) > query.limit else None)
 
     async def stats(self, tenant_id: str, query: FeedbackQuery) -> Mapping[str, Any]:
-        rows = await self.answers(tenant_id, query)
+        rows = (await self.answers(tenant_id, query)).rows
         ratings = [row["rating"] for row in rows if row["rating"] is not None]
         return {
             "total": len(rows),

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from aiohttp import web
+from multidict import MultiMapping
 
 from infra.runtime.clock import Clock, SystemClock
 from infra.runtime.telemetry.logs import get_logger
 from ingest.answers import Refused, json_answer, unavailable, wrong_field
-from ingest.bearer import BearerTokens, own_tenant
+from ingest.bearer import BearerTokens
 from ingest.feedback_body import FeedbackBody, parse_feedback
+from ingest.feedback_cursor import cursor_of, position_of
 from ingest.feedback_queue import FeedbackQueue
 from ingest.json_text import parse_json
 from ingest.ports import FeedbackQuery, FeedbackReader
@@ -47,7 +48,7 @@ class FeedbackApi:
         token = await self.bearer.authorize(request, WRITE)
         require_media_type(request)
         body = parse_feedback(parse_json(raw))
-        tenant_id = own_tenant(token, body.tenant_id)
+        tenant_id = await self.bearer.own_tenant(token, body.tenant_id, request)
         tenant = self.queue.tenant(tenant_id)
         if tenant is None:
             raise Refused(403, "the tenant is disabled", reason="tenant_disabled")
@@ -56,24 +57,33 @@ class FeedbackApi:
         return json_answer({"event_id": event.event_id, "status": "queued"}, 202)
 
     async def answers(self, request: web.Request) -> web.Response:
-        token = await self.bearer.authorize(request, READ)
-        tenant_id, query = own_tenant(token, request.query.get("tenant_id")), _query(request.query)
+        """A page, and where the next goes on: `next_cursor`, and the same as a Link."""
+        tenant_id, query = await self._asked(request)
+        if cursor := _one(request.query, "cursor"):
+            query = replace(query, after=position_of(cursor, tenant_id, query))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                rows = await self.reader.answers(tenant_id, query)
+                page = await self.reader.answers(tenant_id, query)
         except Exception as error:
             raise _store_away(error) from None
-        return json_answer({"feedback": [dict(row) for row in rows]})
+        following = cursor_of(page.last, tenant_id, query) if page.last else None
+        headers = {"Link": f'<{_next_page(request, following)}>; rel="next"'} if following else None
+        return json_answer({"feedback": [dict(row) for row in page.rows], "next_cursor": following}, headers=headers)
 
     async def stats(self, request: web.Request) -> web.Response:
-        token = await self.bearer.authorize(request, READ)
-        tenant_id, query = own_tenant(token, request.query.get("tenant_id")), _query(request.query)
+        tenant_id, query = await self._asked(request)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 stats = dict(await self.reader.stats(tenant_id, query))
         except Exception as error:
             raise _store_away(error) from None
         return json_answer(stats)
+
+    async def _asked(self, request: web.Request) -> tuple[str, FeedbackQuery]:
+        token = await self.bearer.authorize(request, READ)
+        for named in request.query.getall("tenant_id", [""]):  # whichever of them somebody else would believe
+            await self.bearer.own_tenant(token, named, request)
+        return token.tenant_id, _query(request.query)
 
     def _event(self, body: FeedbackBody, tenant_id: str, key: str | None, raw: bytes) -> FeedbackSubmitted:
         """The same Idempotency-Key is the same answer; without one, the same words at another time are another."""
@@ -102,19 +112,32 @@ def _idempotency_key(request: web.Request) -> str | None:
     return values[0].decode("ascii")
 
 
-def _query(parameters: Mapping[str, str]) -> FeedbackQuery:
+def _one(parameters: MultiMapping[str], name: str) -> str | None:
+    """The parameter's value. 422 where it is there twice: which of them is meant nobody knows."""
+    values = parameters.getall(name, [])
+    if len(values) > 1:
+        raise wrong_field(name, f"{name}: is there {len(values)} times, send it once")
+    return values[0] if values else None
+
+
+def _next_page(request: web.Request, cursor: str) -> str:
+    """Without the host, which only a proxy in front may know."""
+    return str(request.rel_url.update_query(cursor=cursor))
+
+
+def _query(parameters: MultiMapping[str]) -> FeedbackQuery:
     """From `ticket_id`, `start_date`, `end_date` (a date, of which the end includes the whole day, or a time), `limit`."""
-    ticket_id = parameters.get("ticket_id") or None
+    ticket_id = _one(parameters, "ticket_id") or None
     if ticket_id is not None and not _TICKET_ID.fullmatch(ticket_id):
         raise wrong_field("ticket_id", "ticket_id: must be 1-64 characters of A-Z a-z 0-9 . _ -")
     start, end = _time(parameters, "start_date", timedelta(0)), _time(parameters, "end_date", timedelta(days=1))
     if start and end and start > end:
         raise wrong_field("end_date", "end_date: is before start_date")
-    return FeedbackQuery(ticket_id, start, end, _limit(parameters.get("limit")))
+    return FeedbackQuery(ticket_id, start, end, _limit(_one(parameters, "limit")))
 
 
-def _time(parameters: Mapping[str, str], name: str, whole_day: timedelta) -> datetime | None:
-    text = parameters.get(name)
+def _time(parameters: MultiMapping[str], name: str, whole_day: timedelta) -> datetime | None:
+    text = _one(parameters, name)
     if not text:
         return None
     try:

@@ -103,9 +103,13 @@ SCHEMAS: dict[str, Any] = {
                     },
                     ("ticket_id", "rating", "feedback_type", "comment", "submitted_at"),
                 ),
-            }
+            },
+            "next_cursor": {
+                **MAYBE_TEXT,
+                "description": "For the next page; null with the last. Also as a Link header.",
+            },
         },
-        ("feedback",),
+        ("feedback", "next_cursor"),
     ),
     "FeedbackStats": _object(
         {
@@ -170,5 +174,8 @@ PARAMETERS: dict[str, Any] = {
     "start_date": _parameter("start_date", "query", DATE, "From this date or time on (UTC)."),
     "end_date": _parameter("end_date", "query", DATE, "To this date, the whole day included, or to before this time."),
     "limit": _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 500}, "500 if left out."),
+    "cursor": _parameter(
+        "cursor", "query", {"type": "string", "maxLength": 43}, "next_cursor of the page before, with the same filters."
+    ),
 }
 SECURITY: dict[str, Any] = {"bearer": {"type": "http", "scheme": "bearer", "description": "A token `tst_…`."}}

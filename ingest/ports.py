@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 from infra.runtime.keys.directory import ServiceKey
 from ingest.source_address import Network
@@ -100,22 +101,42 @@ class TokenCheck(Protocol):
     async def check(self, token: str) -> Token | None:
         """None for unknown, expired and revoked tokens. Raises when the store is away."""
 
+    async def used_for_another(self, token: Token, named: str, where: str) -> None:
+        """Audit, under the token's tenant, that it was used for the tenant `named`. Raises when the store is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """An answer's place among a tenant's: two answers of the same time are told apart by their id."""
+
+    submitted_at: datetime
+    feedback_id: UUID
+
 
 @dataclass(frozen=True, slots=True)
 class FeedbackQuery:
-    """Which answers of a tenant; `start` and `end` bound the time of submission, `end` excluded."""
+    """Which answers of a tenant; `start` and `end` bound the time of submission, `end` excluded; those older than `after`."""
 
     ticket_id: str | None = None
     start: datetime | None = None
     end: datetime | None = None
     limit: int = 500
+    after: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackPage:
+    """Newest first: ticket_id, rating, feedback_type, comment, submitted_at. `last` is where the next page goes on; None where
+    there is none."""
+
+    rows: Sequence[Mapping[str, Any]]
+    last: Position | None = None
 
 
 class FeedbackReader(Protocol):
     """Both answer in what goes into JSON, and raise when the store is away."""
 
-    async def answers(self, tenant_id: str, query: FeedbackQuery) -> Sequence[Mapping[str, Any]]:
-        """Newest first: ticket_id, rating, feedback_type, comment, submitted_at, and what else is kept of an answer."""
+    async def answers(self, tenant_id: str, query: FeedbackQuery) -> FeedbackPage: ...
 
     async def stats(self, tenant_id: str, query: FeedbackQuery) -> Mapping[str, Any]:
         """total, average_rating, thumbs_up, thumbs_down."""

@@ -12,12 +12,12 @@ from infra.runtime.keys.directory import ServiceKey
 from infra.runtime.postgres.availability import PostgresUnavailable
 from infra.runtime.postgres.pool import Pool, open_pool_when_ready
 from infra.runtime.postgres.tenant import connection
-from ingest.ports import FeedbackQuery, TenantRow, TenantSnapshot, Token
+from ingest.ports import FeedbackPage, FeedbackQuery, Position, TenantRow, TenantSnapshot, Token
 from schemas.times import rfc3339
-from sinks.postgres.feedback import Feedback, FeedbackFilter
+from sinks.postgres.feedback import Feedback, FeedbackFilter, FeedbackRow
 from sinks.postgres.secret_uses import SecretUse, SecretUseStore
 from sinks.postgres.service_keys import ServiceKeys
-from sinks.postgres.tokens import ApiTokens
+from sinks.postgres.tokens import ApiTokens, TokenUse
 from sinks.postgres.webhook_refusals import Refusal, WebhookRefusals
 
 POOL_SIZE = 4
@@ -102,13 +102,19 @@ class PostgresSecretUses:
 
 
 class PostgresTokens:
-    """Implements `TokenCheck`."""
+    """Implements `TokenCheck` and `KeepsTokenUses`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def check(self, token: str) -> Token | None:
         return await ApiTokens(self._database.pool).check(token)
+
+    async def used_for_another(self, token: Token, named: str, where: str) -> None:
+        await ApiTokens(self._database.pool).used_for_another(token, named, where)
+
+    async def note_uses(self, uses: Sequence[TokenUse]) -> None:
+        await ApiTokens(self._database.pool).note_uses(uses)
 
 
 class PostgresFeedback:
@@ -117,9 +123,12 @@ class PostgresFeedback:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def answers(self, tenant_id: str, query: FeedbackQuery) -> Sequence[Mapping[str, Any]]:
-        rows = await Feedback(self._database.pool).list(_filter(tenant_id, query), limit=query.limit)
-        return [asdict(row) | {"submitted_at": rfc3339(row.submitted_at)} for row in rows]
+    async def answers(self, tenant_id: str, query: FeedbackQuery) -> FeedbackPage:
+        after = (query.after.submitted_at, query.after.feedback_id) if query.after else None
+        rows = await Feedback(self._database.pool).list(_filter(tenant_id, query), limit=query.limit + 1, after=after)
+        page = rows[: query.limit]
+        last = Position(page[-1].submitted_at, page[-1].feedback_id) if len(rows) > query.limit else None
+        return FeedbackPage([_answer(row) for row in page], last)
 
     async def stats(self, tenant_id: str, query: FeedbackQuery) -> Mapping[str, Any]:
         return asdict(await Feedback(self._database.pool).stats(_filter(tenant_id, query)))
@@ -143,6 +152,12 @@ class PostgresKeys:
 
     async def load(self) -> Sequence[ServiceKey]:
         return await ServiceKeys(self._database.pool).load()
+
+
+def _answer(row: FeedbackRow) -> dict[str, Any]:
+    shown = asdict(row)
+    del shown["feedback_id"]
+    return shown | {"submitted_at": rfc3339(row.submitted_at)}
 
 
 def _filter(tenant_id: str, query: FeedbackQuery) -> FeedbackFilter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import asyncpg
 
@@ -33,10 +34,11 @@ INSERT INTO feedback_aggregates (tenant_id, input_id, ticket_id, total, ratings,
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 """
 _PAGE = """
-SELECT ticket_id, rating, feedback_type, comment, submitted_at FROM enhancement_feedback
+SELECT feedback_id, ticket_id, rating, feedback_type, comment, submitted_at FROM enhancement_feedback
 WHERE tenant_id = $1 AND counts AND ($2::text IS NULL OR ticket_id = $2)
     AND ($3::timestamptz IS NULL OR submitted_at >= $3) AND ($4::timestamptz IS NULL OR submitted_at < $4)
-ORDER BY submitted_at DESC, feedback_id LIMIT $5 OFFSET $6
+    AND ($6::timestamptz IS NULL OR (submitted_at, feedback_id) < ($6, $7::uuid))
+ORDER BY submitted_at DESC, feedback_id DESC LIMIT $5
 """
 _STATS = """
 SELECT count(*) AS total, avg(rating) AS average_rating, count(*) FILTER (WHERE feedback_type = 'thumbs_up') AS thumbs_up,
@@ -64,6 +66,7 @@ class FeedbackRow:
     feedback_type: str
     comment: str | None
     submitted_at: datetime
+    feedback_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +93,14 @@ class Feedback:
             await connection.execute(_AGGREGATE, *_columns(aggregate))
             return aggregate
 
-    async def list(self, wanted: FeedbackFilter, *, limit: int = 100, offset: int = 0) -> list[FeedbackRow]:
-        """Newest first, at most 500."""
+    async def list(
+        self, wanted: FeedbackFilter, *, limit: int = 100, after: tuple[datetime, UUID] | None = None
+    ) -> list[FeedbackRow]:
+        """Newest first, at most 501: a page and whether there is a next. Those behind `after`, an answer's time and id."""
         async with tenant_transaction(self._pool, wanted.tenant_id) as connection:
-            rows = await connection.fetch(_PAGE, *_arguments(wanted), min(limit, MAX_PAGE), offset)
+            rows = await connection.fetch(
+                _PAGE, *_arguments(wanted), min(limit, MAX_PAGE + 1), *(after or (None, None))
+            )
         return [FeedbackRow(**row) for row in rows]
 
     async def stats(self, wanted: FeedbackFilter) -> FeedbackStats:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Protocol
 from uuid import UUID
 
 from infra.runtime.postgres.pool import Pool
@@ -17,6 +18,8 @@ from sinks.postgres.audit_log import Audited, Change
 PREFIX = "tst_"
 SCOPES = ("feedback:write", "feedback:read")
 MAX_TOKEN_CHARACTERS = 200
+MOST_NAMED, MOST_WHERE = 64, 300
+"""Characters of what a caller said that the audit log keeps."""
 
 
 class UnknownScope(ValueError):
@@ -30,6 +33,15 @@ class Token:
     token_id: str
     tenant_id: str
     scopes: frozenset[str]
+
+
+class ValidToken(Protocol):
+    """As much of a token as an entry in the audit log tells."""
+
+    @property
+    def token_id(self) -> str: ...
+    @property
+    def tenant_id(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +142,10 @@ class ApiTokens:
                 [use.at for use in uses],
             )
 
-    async def used_for_another(self, token: Token, named: str, route: str) -> None:
+    async def used_for_another(self, token: ValidToken, named: str, where: str) -> None:
         """Audit, under the token's tenant, that it was used for another one. The name is what the caller said: anything."""
-        entry = Audited(
-            token.tenant_id, f"token {token.token_id}", "refused", route, None, f"for tenant {named[:64]!a}"
-        )
+        who, said = f"token {token.token_id}", f"for tenant {named[:MOST_NAMED]!a}"
+        entry = Audited(token.tenant_id, who, "refused", where[:MOST_WHERE], None, said)
         async with tenant_transaction(self._pool, token.tenant_id) as connected:
             await audit_log.write(connected, entry)
 

@@ -22,6 +22,7 @@ from ingest.feedback_queue import FeedbackQueue
 from ingest.keys_route import KeysRoute
 from ingest.ports import TenantAccess
 from ingest.refusals import Refusals
+from ingest.source_address import SourceAddresses
 from ingest.verifier import signature
 from ingest.webhooks import WebhookEdge
 
@@ -53,6 +54,8 @@ class Running:
         default_factory=lambda: KeyRing.parse(new_ring_key("l"), variable="TICKETSTREAM_LINK_KEYS")
     )
     room: BodyRoom = field(default_factory=BodyRoom)
+    ahead: float = 0.0
+    """Seconds that the tokens' clock is ahead; the sources of tests are what X-Forwarded-For says."""
     refusals: Refusals = field(default_factory=Refusals)
     port: int = 0
 
@@ -60,10 +63,14 @@ class Running:
         queue = FeedbackQueue(self.tenants, self.publisher)
         return Edge(
             WebhookEdge(self.tenants, self.publisher, bodies=self.room, refusals=self.refusals),
-            FeedbackApi(BearerTokens(self.tokens), queue, self.feedback),
+            FeedbackApi(self.bearer(), queue, self.feedback),
             FeedbackLinks(self.link_ring, queue),
             KeysRoute(self.keys),
         )
+
+    def bearer(self) -> BearerTokens:
+        addresses = SourceAddresses.parse(["127.0.0.1"])
+        return BearerTokens(self.tokens, addresses=addresses, monotonic=lambda: time.monotonic() + self.ahead)
 
     async def raw(self, data: bytes, *, more: bytes = b"", timeout: float = 20) -> Answer:
         """Sends the bytes on a connection of their own and reads one answer."""

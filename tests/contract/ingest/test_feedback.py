@@ -135,7 +135,7 @@ async def test_a_tenant_reads_its_own_answers(edge: Edge) -> None:
     answer = await get(
         edge, f"/api/v1/feedback?tenant_id={TENANT}&ticket_id=1&start_date=2026-01-01&end_date=2026-01-31"
     )
-    assert (answer.status, answer.json()) == (200, {"feedback": [row]})
+    assert (answer.status, answer.json()) == (200, {"feedback": [row], "next_cursor": None})
     tenant, query = edge.feedback.queries[-1]
     assert (tenant, query.ticket_id) == (TENANT, "1")
     assert query.start == datetime(2026, 1, 1, tzinfo=UTC)

@@ -222,7 +222,7 @@ async def test_feedback_by_token_and_by_link_is_on_kafka(site: Site) -> None:
         event: FeedbackSubmitted = Codec().decode(message.value(), Topic.FEEDBACK_SUBMITTED)
         assert (event.ticket_id, event.rating) == ("52101", 4)
         async with session.get(url, headers=bearer) as answer:
-            assert (answer.status, await answer.json()) == (200, {"feedback": []})
+            assert (answer.status, await answer.json()) == (200, {"feedback": [], "next_cursor": None})
         async with session.get(f"{url}/stats", headers=bearer) as answer:
             assert (await answer.json())["total"] == 0
         await ApiTokens(site.pool).revoke(TENANT, token_id, Change(WHO))
