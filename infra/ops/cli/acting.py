@@ -71,10 +71,12 @@ class Acting:
     pool: Pool
     operator: Operator
     command: str = ""
+    setting_up: bool = False
+    """No valid engineer's token exists yet, and this command is one that sets a cell up: it is for everybody then."""
 
     def need_engineer(self, what: str) -> None:
         """Raises NotAllowed where the person is no engineer: `what` is what only engineers may do."""
-        if self.operator.role is not Role.ENGINEER:
+        if self.operator.role is not Role.ENGINEER and not self.setting_up:
             raise NotAllowed(
                 f"{what} is for engineers",
                 f"ask one, or set {TOKEN} to an engineer's token; the first: {FIRST_ENGINEER}",
@@ -108,9 +110,11 @@ async def acting(around: Surroundings, *tenants: str) -> AsyncIterator[Acting]:
     """Whoever runs this command, for these tenants (for what concerns none: no tenant). Raises Failure where the person may not,
     and within 5 s when the token is revoked while the command is at work."""
     async with operator_pool(around) as pool:
-        at_work = Acting(around, pool, await _who(around, pool), running_command())
+        person, command = await _who(around, pool), running_command()
+        setting_up = right_to(command).setting_up and not await OperatorTokens(pool).has_engineer()
+        at_work = Acting(around, pool, person, command, setting_up)
         try:
-            await _may(at_work, tenants)
+            _may(at_work, tenants)
             async with _while_valid(at_work):
                 yield at_work
         except NotAllowed as refusal:
@@ -231,7 +235,7 @@ def _ended(found: FoundToken) -> NotAllowed:
     return NotAllowed(f"the token of {found.person} {when}", f"ask an engineer for a new one, and set {TOKEN} to it")
 
 
-async def _may(at_work: Acting, tenants: tuple[str, ...]) -> None:
+def _may(at_work: Acting, tenants: tuple[str, ...]) -> None:
     """Raises NotAllowed by the table of rights. Outside of a command only the tenants count."""
     at_work.need_tenants(tenants)
     if not at_work.command:
@@ -239,7 +243,7 @@ async def _may(at_work: Acting, tenants: tuple[str, ...]) -> None:
     right = right_to(at_work.command)
     if right.reach is Reach.ALL or (right.reach is Reach.NAMED and not tenants):
         at_work.need_all_tenants(at_work.command)
-    if right.role is Role.ENGINEER and not (right.setting_up and not await OperatorTokens(at_work.pool).has_engineer()):
+    if right.role is Role.ENGINEER:
         at_work.need_engineer(f"`{at_work.command}`")
 
 
