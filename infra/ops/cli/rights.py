@@ -88,6 +88,13 @@ RIGHTS: dict[str, Right] = {
 }
 
 
+def told(command: str) -> tuple[str, str, str]:
+    """For people: who may, for which tenants, and what else is to be known."""
+    right = right_to(command)
+    who = {None: "", Role.SUPPORT: "support, engineer", Role.ENGINEER: "engineer"}[right.role]
+    return who, right.reach.value, right.beyond
+
+
 def running_command() -> str:
     """The command that runs, as in RIGHTS; empty where none does."""
     context, names = click.get_current_context(silent=True), list[str]()

@@ -53,10 +53,12 @@ def send(
     """Sign FILE (or a --sample) for TENANT as its desk would, send it, and say in words what the answer means."""
     if sample == (file is not None):
         raise WrongUse("what shall be sent is not clear", "give a FILE with the body, or --sample")
+    from infra.ops.cli.acting import looking
     from infra.ops.cli.surroundings import Surroundings
     from infra.ops.cli.webhook_request import bearer_headers, headers, new_webhook_id
 
     around, output = Surroundings.find(), Output(json_to)
+    looking(around, tenant_id)
     address, identifier = url or around.webhook_url(tenant_id), webhook_id or new_webhook_id()
     key = _key(around, tenant_id, secret_file)
     body = file.read_bytes() if file else _sample(around, tenant_id, output, bearer=bearer)

@@ -11,6 +11,7 @@ from infra.ops.cli.commands.tenant.secret_section import webhook_secrets
 from infra.ops.onboarding.refusal_causes import cause
 from schemas.times import rfc3339
 from sinks.postgres.tenant_contacts import ContactKind, TenantContacts
+from sinks.postgres.tenant_settings import RULES, allowed
 from sinks.postgres.webhook_refusals import WebhookRefusals
 
 if TYPE_CHECKING:
@@ -24,6 +25,16 @@ Section: TypeAlias = "Callable[[Acting, TenantSettings], Awaitable[Rows]]"
 
 async def settings(_: Acting, tenant: TenantSettings) -> Rows:
     return asdict(tenant)
+
+
+async def rules(_: Acting, __: TenantSettings) -> Rows:
+    """Of each setting: what is allowed, what a new tenant has, and who may change it."""
+    return {
+        "rules": {
+            name: {"allowed": allowed(name), "default": rule.default, "approver": rule.approver.value}
+            for name, rule in RULES.items()
+        }
+    }
 
 
 async def webhooks(at_work: Acting, tenant: TenantSettings) -> Rows:
@@ -45,6 +56,7 @@ async def refused(at_work: Acting, tenant: TenantSettings) -> Rows:
 
 SECTIONS: tuple[Section, ...] = (
     settings,
+    rules,
     desk,
     webhooks,
     webhook_secrets,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from infra.ops.cli.commands.tenant.store import shown, webhooks, with_store, yes
+from infra.ops.cli.commands.tenant.store import shown, webhooks, with_store, word, yes
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 from infra.ops.cli.tenant_argument import tenant_argument
 
@@ -57,10 +57,23 @@ def show(tenant_id: str, json_to: JsonTo) -> int:
         return await all_rows(at_work, await store.show(tenant_id))
 
     output, found = Output(json_to), with_store(rows, tenant_id)
-    output.result(
-        found, lambda: output.table(("setting", "value"), [(name, shown(value)) for name, value in found.items()])
-    )
+    output.result(found, lambda: _show_rows(output, found))
     return 0
+
+
+def _show_rows(output: Output, found: dict[str, Any]) -> None:
+    """A row a value; settings with what is allowed and who may change them."""
+    rules = found["rules"]
+    rows = [
+        (
+            name,
+            shown(value),
+            *(word(rules[name][what]) if name in rules else "" for what in ("default", "allowed", "approver")),
+        )
+        for name, value in found.items()
+        if name != "rules"
+    ]
+    output.table(("setting", "value", "default", "allowed", "changed by"), rows)
 
 
 async def _listed(store: TenantStore, at_work: Acting) -> list[tuple[TenantSettings, list[KnownSecret]]]:
