@@ -13,7 +13,7 @@ class DeliverSettings(StageSettings):
     edge, for the feedback links; the rings open the desks' credentials and sign those links. `notes_a_day` is how many notes a
     ticket gets within 24 hours; an operator's replay with `--again` may exceed it."""
 
-    database_url: str = Field(alias="DATABASE_URL_DELIVER", min_length=8)
+    database_url: str = Field(repr=False, alias="DATABASE_URL_DELIVER", min_length=8)
     public_url: str = Field(pattern=r"^https?://[^\s/]+[^\s]*$")
     credential_keys: SecretStr
     link_keys: SecretStr

@@ -14,7 +14,7 @@ class EnrichSettings(StageSettings):
     not at all); `notes_a_day` is deliver's limit, looked at before the model is paid. `credential_keys` is needed only where a
     tenant is in bearer mode: its tickets are asked for at its desk."""
 
-    database_url: str = Field(alias="DATABASE_URL_ENRICH", min_length=8)
+    database_url: str = Field(repr=False, alias="DATABASE_URL_ENRICH", min_length=8)
     source_seconds: float = Field(3.0, gt=0, le=30)
     gather_seconds: float = Field(10.0, gt=0, le=60)
     gather_edits_seconds: float = Field(10.0, ge=0, le=60)

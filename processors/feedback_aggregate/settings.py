@@ -8,4 +8,4 @@ from infra.runtime.stream.settings import StageSettings
 
 
 class FeedbackAggregateSettings(StageSettings):
-    database_url: str = Field(alias="DATABASE_URL_FEEDBACK_AGGREGATE")
+    database_url: str = Field(repr=False, alias="DATABASE_URL_FEEDBACK_AGGREGATE")

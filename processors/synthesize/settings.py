@@ -22,7 +22,7 @@ def _callable(key: SecretStr) -> SecretStr:
 class SynthesizeSettings(StageSettings):
     """Without an API key the built-in writer writes all notes. A model server of one's own needs a key too, any text."""
 
-    database_url: str = Field(alias="DATABASE_URL_SYNTHESIZE")
+    database_url: str = Field(repr=False, alias="DATABASE_URL_SYNTHESIZE")
     openrouter_api_key: Annotated[SecretStr, AfterValidator(_callable)] | None = Field(None, alias="OPENROUTER_API_KEY")
     model_api_base: str | None = Field(None, pattern=r"^https?://")
     """Where the model is reached instead of OpenRouter: a server with the same API."""

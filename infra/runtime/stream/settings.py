@@ -15,7 +15,7 @@ from infra.runtime.stream.runner import DEFAULT_SLOTS
 class StageSettings(ProcessSettings):
     """`slots` is how many events of all tenants this process works on at once."""
 
-    database_url: str
+    database_url: str = Field(repr=False)
     slots: int = Field(DEFAULT_SLOTS, ge=1, le=1000)
     hold_hours: float = Field(24.0, gt=0, le=14 * 24)
     """After so many hours from its first failure a held event becomes a dead letter."""
