@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-CHECK_SECONDS = 5.0
+CHECK_SECONDS = 10.0
+"""For what one server is asked; a question to a desk or an edge has 4.5 s of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ _GROUPS = (
 
 
 async def verify(at_work: Acting, tenant: TenantSettings) -> dict[str, Check]:
-    """By name, in the order of the checklist; takes 5 s at most."""
+    """By name, in the order of the checklist; takes 10 s at most."""
     found: dict[str, Check] = {}
     for checks in await asyncio.gather(*(bounded(names, partial(ask, at_work, tenant)) for names, ask in _GROUPS)):
         found |= checks
