@@ -12,7 +12,7 @@ _CAUSES = {
     "rate_limited": "more webhooks than the tenant's rate: raise webhook_rate_per_second with `ticketstream tenant set`, or find "
     "out why so many come",
     "conflicting_duplicate": "two bodies under one webhook-id: the sender must make a new id for each message",
-    "schema": "the signature is right, a field of the body is not: mend the template (the script's --test is refused so, too)",
+    "schema": "the signature is right, a field of the body is not: mend the template",
     "too_large": "over 1 MiB: leave attachments out",
     "event_too_large": "the ticket is too large even when shortened: leave texts out",
     "content_type": "the sender must say Content-Type: application/json",
@@ -29,6 +29,10 @@ def cause(refusal: Refusal) -> str:
     off = refusal.seconds_off
     if refusal.reason == "stale" and off is not None:
         return f"{clock_off(off)}, above 300 s a webhook is stale: set the clock of the desk's server by NTP"
+    if refusal.detail == "ticket_id is missing":
+        return (
+            "no ticket in it: most likely the signing script's --test, whose good end this is; else mend the template"
+        )
     known = _CAUSES.get(refusal.reason, refusal.detail or refusal.reason)
     if refusal.reason == "bad_signature" and off is not None:
         return f"{known}; and {clock_off(off)}"

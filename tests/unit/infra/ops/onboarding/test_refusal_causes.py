@@ -29,6 +29,10 @@ def test_a_wrong_field_is_named() -> None:
     assert cause(refusal("schema", detail="subject is missing")).startswith("subject is missing: ")
 
 
+def test_the_scripts_own_test_is_known() -> None:
+    assert "--test" in cause(refusal("schema", detail="ticket_id is missing"))
+
+
 def test_what_nobody_knows_is_shown_as_it_is() -> None:
     assert cause(refusal("new_reason", detail="said so")) == "said so"
     assert cause(refusal("new_reason")) == "new_reason"
