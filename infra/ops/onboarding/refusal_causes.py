@@ -7,6 +7,11 @@ from sinks.postgres.webhook_refusals import Refusal
 _CAUSES = {
     "bad_signature": "wrong secret, or the body was changed after it was signed: compare the fingerprint that the script's "
     "--test prints with the one of `ticketstream tenant show`",
+    "bad_bearer": "wrong secret in the Authorization header: compare the fingerprint, or make a new one with "
+    "`ticketstream tenant rotate-secret`",
+    "bearer_not_approved": "unsigned, and the tenant isn't in bearer mode: an engineer approves it per tenant; else use the script",
+    "bearer_source": "bearer mode, but from an address that isn't on the tenant's list: the desk's address changed, or it is "
+    "somebody else's",
     "tenant_disabled": "the tenant is disabled here: ticketstream tenant enable ID",
     "signature_headers": "the sender's signature headers are wrong: use the script of the hand-over",
     "rate_limited": "more webhooks than the tenant's rate: raise webhook_rate_per_second with `ticketstream tenant set`, or find "
