@@ -10,7 +10,7 @@ from typing import Any
 VARIANTS = 12
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ONE_OF = {
-    "kind": ("created", "updated", "closed", "reconciled", "replayed"),
+    "kind": ("created", "updated", "closed", "reconciled", "replayed", "announced"),
     "writer": ("model", "builtin"),
     "outcome": ("posted", "dropped"),
     "feedback_type": ("thumbs_up", "thumbs_down", "rating"),

@@ -8,6 +8,7 @@ from infra.ops.cli.commands.tenant.contacts import contacts
 from infra.ops.cli.commands.tenant.create import create
 from infra.ops.cli.commands.tenant.erase import erase
 from infra.ops.cli.commands.tenant.handover import handover
+from infra.ops.cli.commands.tenant.export import export
 from infra.ops.cli.commands.tenant.refusals import refusals
 from infra.ops.cli.commands.tenant.replace_credential import replace_credential
 from infra.ops.cli.commands.tenant.rotate_secret import rotate_secret
@@ -35,3 +36,5 @@ tenant.add_command(contacts)
 tenant.add_command(refusals)
 tenant.add_command(handover)
 tenant.add_command(verify)
+for command in (create, list_, show, set_, enable, disable, rotate_secret, contacts, refusals, export, erase):
+    tenant.add_command(command)
