@@ -43,6 +43,7 @@ class Erasing:
     records: Records
     say: Callable[[str], None] = lambda _: None
     times: Times = Times()
+    monotonic: Callable[[], float] = time.monotonic
 
     async def erase(self, tenant_id: str, change: Change) -> Receipt:
         partition = await self.rows.partition_of(tenant_id)
@@ -73,16 +74,16 @@ class Erasing:
 
     async def _empty(self, begun: Begun) -> dict[str, Partition]:
         """Deletes until nothing has come for a while: what a process had handed to its producer arrives late."""
-        deadline, quiet_since = time.monotonic() + self.times.patience, time.monotonic()
+        deadline, quiet_since = self.monotonic() + self.times.patience, self.monotonic()
         await asyncio.to_thread(self.records.delete, begun.partition)
         while True:
             extents = await asyncio.to_thread(self.records.extents, begun.partition)
-            now = time.monotonic()
+            now = self.monotonic()
             if any(first != end for first, end in extents.values()):
                 if now > deadline:
                     raise StillWritten(f"records keep coming to partition {begun.partition}")
                 await asyncio.to_thread(self.records.delete, begun.partition)
-                quiet_since = time.monotonic()
+                quiet_since = self.monotonic()
             elif now - quiet_since >= self.times.quiet:
                 return {
                     topic: Partition(begun.records.get(topic, (first, end))[0], end, end - first)

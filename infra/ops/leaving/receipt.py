@@ -16,6 +16,7 @@ from sinks.postgres.erasure import KEPT
 SECRETS = {
     "webhook_secrets": "webhook secrets",
     "servicedesk_credentials": "desk credentials",
+    "desk_access_tokens": "access tokens of a cloud desk",
     "api_tokens": "API tokens",
 }
 ELSEWHERE: Sequence[tuple[str, str]] = (
@@ -24,6 +25,7 @@ ELSEWHERE: Sequence[tuple[str, str]] = (
         "backups of PostgreSQL",
         "until they are older than your backups' retention; don't restore the tenant's rows from one",
     ),
+    ("answers that enrich remembers", "in its memory, for minutes"),
     ("logs, metrics and traces", "tenant and ticket ids, no ticket text: until your retention for them is over"),
     ("copies that readers of enhancements.delivered made", "in their hands: tell them"),
     ("text that was sent to an outside model, if the tenant agreed to one", "by your contract with its provider"),

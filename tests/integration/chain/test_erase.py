@@ -6,12 +6,13 @@ import asyncio
 import html
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, TopicPartition
 
 from infra.ops.local.servicedesk_simulator import DeskFault
 from infra.runtime.kafka.partition_records import PartitionRecords
@@ -56,6 +57,8 @@ async def test_nothing_of_an_erased_tenant_stays_and_nobody_else_notices(
 
     await what_comes_late_is_dropped(tenant)
 
+    for stage in Stage:
+        await until(partial(caught_up, tenant, stage), f"{stage} is behind all that was deleted")
     next_ticket = await other_tenant.told()
     assert (await other_tenant.delivered(next_ticket)).outcome is DeliveryOutcome.POSTED
     ends = await extents(tenant)
@@ -130,6 +133,11 @@ async def what_comes_late_is_dropped(tenant: Tenant) -> None:
         return ("drop", str(Reason.TENANT_ERASED)) in dropped and await committed(tenant, Stage.ENRICH) == end
 
     await until(handled, "enrich drops it and goes on")
+
+
+async def caught_up(tenant: Tenant, stage: Stage) -> bool:
+    end = (await extents(tenant))[stage.consumes.named(PREFIX)][1]
+    return await committed(tenant, stage) in (end, OFFSET_INVALID)
 
 
 async def committed(tenant: Tenant, stage: Stage) -> int:
