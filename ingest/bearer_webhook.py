@@ -26,6 +26,7 @@ from schemas import ids
 from schemas.events import Ticket, TicketKind, TicketReceived
 from sinks.servicedesk import desk_values
 from sinks.servicedesk.desk_values import WrongField
+from sinks.servicedesk.storable_text import storable
 
 FIELDS = ("ticket_id", "operation", "updated_time")
 SIGNATURE_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
@@ -61,7 +62,7 @@ class Announcement:
         )
 
 
-def offered(request: web.Request, source: str) -> Offered | None:
+def offered(request: web.Request, sources: SourceAddresses) -> Offered | None:
     """The bearer secret of a request without any header of a signature; None for all others, which are held to their signature.
     Raises Refused (400) for one that is sent twice."""
     if any(name in request.headers for name in SIGNATURE_HEADERS):
@@ -70,7 +71,7 @@ def offered(request: web.Request, source: str) -> Offered | None:
     found = [match[1] for value in values if (match := _AUTHORIZATION.fullmatch(value))]
     if found and len(values) > 1:
         raise Refused(400, f"Authorization is there {len(values)} times, send it once", reason="signature_headers")
-    return Offered(found[0], source) if found else None
+    return Offered(found[0], sources.of(request)) if found else None
 
 
 def why_not(offer: Offered, tenant: TenantAccess | None) -> tuple[str | None, int | None]:
@@ -93,7 +94,9 @@ def parse_announcement(body: bytes) -> Announcement:
     if not isinstance(document, dict):
         raise wrong_field(WHOLE_DOCUMENT, "must be an object")
     if further := next((name for name in document if name not in FIELDS), None):
-        raise wrong_field(further[:MAX_TEXT], f"is not taken from an unsigned webhook; send only {', '.join(FIELDS)}")
+        raise wrong_field(
+            storable(further[:MAX_TEXT]), f"is not taken from an unsigned webhook; send only {', '.join(FIELDS)}"
+        )
     try:
         ticket_id = desk_values.ticket_id(document, "ticket_id")
         _require_word(document)
@@ -122,7 +125,7 @@ def _text(document: dict[str, Any], field: str) -> str:
     """As the desk writes it: it makes the event's id, so that an update is one event however often it is sent."""
     value = document.get(field)
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not text.strip() or len(text) > MAX_TEXT or "\0" in text:
+    if not isinstance(text, str) or not text.strip() or len(text) > MAX_TEXT or text != storable(text):
         raise WrongField(field, f"must be text of 1-{MAX_TEXT} characters" if field in document else "is missing")
     return text.strip()
 

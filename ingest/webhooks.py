@@ -61,7 +61,7 @@ class WebhookEdge:
             with self.bodies.of(request):
                 body = await read_body(request)
                 require_media_type(request)
-                offer = offered(request, self.sources.of(request))
+                offer = offered(request, self.sources)
                 now = self.clock.now()
                 if offer is not None:
                     known = self._authenticate_bearer(tenant_id, offer, now)

@@ -133,6 +133,24 @@ async def test_nothing_else_is_taken_from_such_a_body(
     assert edge.publisher.published == []
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (rb'{"ticket_id":"1","updated_time":"\ud800"}', "updated_time"),
+        (rb'{"ticket_id":"1","updated_time":"1","\ud800 of mine":"1"}', "\ufffd of mine"),
+        (b'{"ticket_id":"1","updated_time":"' + b"9" * 400_000 + b'"}', "updated_time"),
+        (b'{"ticket_id":"1","updated_time":1e3}', "updated_time"),
+        (b"[1]", "$"),
+    ],
+)
+async def test_hostile_values_are_refused_and_break_nothing(
+    edge: Running, tenant: TenantAccess, body: bytes, field: str
+) -> None:
+    answer = await send(edge, body)
+
+    assert (answer.status, answer.json()["field"]) == (422, field)
+
+
 async def test_what_is_missing_is_named(edge: Running, tenant: TenantAccess) -> None:
     answer = await send(edge, b'{"ticket_id":"1"}')
 
