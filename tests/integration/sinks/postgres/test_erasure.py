@@ -171,16 +171,24 @@ async def test_from_the_beginning_on_every_process_knows_and_neither_name_nor_pa
     assert (await store.show(await make_tenant())).partition != partition
 
 
-async def test_after_a_day_the_partition_is_nobodys_dropping_place_and_free(
+async def test_a_partition_is_given_away_only_when_nobody_drops_what_stands_there_any_more(
     leaving: TenantErasure, operator: Pool, disabled: str, make_tenant: MakeTenant
 ) -> None:
-    partition = (await TenantStore(operator).show(disabled)).partition
+    """Else the first events of its next tenant would be taken for the last ones of this."""
+    directory, store = TenantDirectory(operator), TenantStore(operator)
+    partition = (await store.show(disabled)).partition
     await erased(leaving, disabled)
-    async with tenant_transaction(operator, disabled) as connected:
-        await connected.execute(
-            "UPDATE erased_tenants SET finished_at = now() - interval '25 hours' WHERE tenant_id = $1", disabled
-        )
-    directory = TenantDirectory(operator)
 
+    await finished(operator, disabled, hours=23.5)
     assert await directory.refresh() and partition not in directory.erased
-    assert (await TenantStore(operator).show(await make_tenant())).partition == partition
+    assert (await store.show(await make_tenant())).partition != partition
+
+    await finished(operator, disabled, hours=24.1)
+    assert (await store.show(await make_tenant())).partition == partition
+
+
+async def finished(operator: Pool, tenant: str, *, hours: float) -> None:
+    async with tenant_transaction(operator, tenant) as connected:
+        await connected.execute(
+            "UPDATE erased_tenants SET finished_at = now() - make_interval(secs => $2) WHERE tenant_id = $1", tenant, hours * 3600
+        )  # fmt: skip
