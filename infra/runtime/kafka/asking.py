@@ -1,4 +1,5 @@
-"""Questions to brokers whose answer may be a moment away: while a partition's leader changes, as right after a topic is made."""
+"""Questions to brokers whose answer may be a moment away: while a partition's leader or a
+group's coordinator changes, as right after a topic is made."""
 
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ PASSING = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
 )
 T = TypeVar("T")
 

@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its documen
     ResourceType,
 )
 
+from infra.runtime.kafka.login import LoginWatch
 from infra.runtime.kafka.topic_report import BrokersUnreachable, TopicsError
 
 ANSWER_SECONDS = 10.0
@@ -53,14 +54,18 @@ class TopicAdmin:
 
     def __init__(self, client_config: Mapping[str, Any]) -> None:
         self._servers = client_config.get("bootstrap.servers", "")
+        self._login = LoginWatch(client_config)
         # librdkafka would write each failed connection to stderr; the error raised here says it once.
-        self._client = AdminClient({"log_level": 0, "socket.connection.setup.timeout.ms": 5000, **client_config})
+        config = {"log_level": 0, "socket.connection.setup.timeout.ms": 5000, **client_config}
+        self._client = AdminClient(self._login.watched(config))
 
     def shape(self) -> ClusterShape:
         """Brokers and topics as the cluster's metadata has them, without topics that this principal may not describe."""
         try:
             metadata = self._client.list_topics(timeout=ANSWER_SECONDS)
         except KafkaException as error:
+            if refused := self._login.refused(self._client):
+                raise refused from error
             raise BrokersUnreachable(
                 f"Kafka at {self._servers} did not answer within {ANSWER_SECONDS:.0f} s ({error.args[0].str()}). "
                 "Check KAFKA_BOOTSTRAP_SERVERS and that the brokers run."

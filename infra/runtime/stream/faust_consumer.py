@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aiokafka.client import ConnectionGroup
-from aiokafka.errors import CommitFailedError
+from aiokafka.errors import CommitFailedError, TopicAuthorizationFailedError
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
@@ -65,6 +66,21 @@ class LedgerThread(driver.AIOKafkaConsumerThread):
             return False
         return True
 
+    async def may_read(self) -> bool:
+        """Whether the brokers let this process read its source, asked for one partition of its share."""
+        inner = self._ensure_consumer()
+        cluster = inner._client.cluster
+        if cluster.unauthorized_topics:
+            return False
+        tp = min(inner.assignment(), default=None)
+        if tp is None:  # more workers than partitions
+            return True
+        asked = FetchRequest(0, 0, 1, 0, [(tp.topic, [(tp.partition, 0, 1)])])
+        # On the connection that fetches it would stand behind a fetch that waits for records.
+        answer = await inner._client.send(cluster.leader_for_partition(tp), asked, group=ConnectionGroup.COORDINATION)
+        ((_, ((_, error, *_),)),) = answer.topics
+        return bool(error != TopicAuthorizationFailedError.errno)
+
 
 class LedgerConsumer(driver.Consumer):
     """Commits follow the ledger instead of Faust's ack lists and gap trees."""
@@ -78,6 +94,7 @@ class LedgerConsumer(driver.Consumer):
         self.ahead: dict[TP, int] = {}  # read together with the offset, before the commit changes threads
         self._sent: dict[TP, tuple[int, int]] = {}
         self.revoked, self.left = False, False
+        self._has_read = False
 
         async def tracked(message: Any) -> None:
             if message.generation_id == self.app.consumer_generation_id and not self.revoked:  # else: read again
@@ -134,6 +151,12 @@ class LedgerConsumer(driver.Consumer):
         self._sent.clear()
         self.revoked = False
         await super().on_partitions_assigned(assigned, generation_id)
+
+    async def may_read(self) -> bool:
+        """Asked until it may, then taken for granted: who loses the right crashes with the next fetch."""
+        if not self._has_read:
+            self._has_read = bool(await self._thread.call_thread(self._thread.may_read))
+        return self._has_read
 
     async def leave(self) -> None:
         self.left = True

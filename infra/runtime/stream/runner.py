@@ -173,10 +173,16 @@ def _agent(app: StreamApp, feeder: Feeder, topic: str) -> None:
         await feeder.consume(stream)
 
 
+_NO_SHARE = (
+    "the consumer group has given this process no share yet that it can read (with access control lists it needs READ on the "
+    "group and on its topic)"
+)
+
+
 def _group_check(app: StreamApp) -> Check:
     async def check() -> CheckResult:
-        ok = assigned(app)
-        return CheckResult(ok, "" if ok else "the consumer group has given this process no share yet")
+        ok = await assigned(app)
+        return CheckResult(ok, "" if ok else _NO_SHARE)
 
     return check
 

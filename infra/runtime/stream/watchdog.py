@@ -38,13 +38,15 @@ def left_alone_by_its_group(app: StreamApp) -> BaseException | None:
     return task.exception() if task.done() and not task.cancelled() else None
 
 
-def assigned(app: StreamApp) -> bool:
-    """Whether the group has given this process its share; without the right to read it never does, and says nothing."""
+async def assigned(app: StreamApp) -> bool:
+    """Whether the group has given this process its share, and the brokers let it read that. Without the right to the group it
+    never gets one, without the right to the topic nothing of it, and neither is said."""
     consumer: Any = app.consumer
     if consumer is None or app.rebalancing:
         return False
     with contextlib.suppress(Exception):
-        return consumer._thread._ensure_consumer()._coordinator.generation >= 0 and bool(consumer.flow_active)
+        member = consumer._thread._ensure_consumer()._coordinator.generation >= 0 and bool(consumer.flow_active)
+        return member and await consumer.may_read()
     return False
 
 

@@ -2,5 +2,6 @@
 
 from infra.ops.local.kafka.broker import BrokerFailed, KafkaBroker
 from infra.ops.local.kafka.jars import DownloadFailed, MissingTool
+from infra.ops.local.kafka.properties import SuperUser
 
-__all__ = ["BrokerFailed", "DownloadFailed", "KafkaBroker", "MissingTool"]
+__all__ = ["BrokerFailed", "DownloadFailed", "KafkaBroker", "MissingTool", "SuperUser"]

@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 
 from infra.ops.local.free_ports import LOOPBACK, free_ports
 from infra.ops.local.kafka.jars import find_jars, find_java
-from infra.ops.local.kafka.properties import LOG4J2, BrokerPorts, server_properties
+from infra.ops.local.kafka.properties import LOG4J2, BrokerPorts, SuperUser, server_properties
 from infra.ops.local.leashed_process import STOP_SECONDS, LeashedProcess, end_left_behind
 from infra.ops.local.log_file import LogFile
 
@@ -40,7 +40,8 @@ class KafkaBroker:
     `port` 0 takes a free one; `bootstrap_servers` is known once it is started, and stays the same when it is started again.
     Only one at a time on a state folder: a broker that was left behind there is stopped first. It ends with this process (see
     `leash`), so start it on the main thread. `jars` is where they are, or go; by default the cache that all state folders share.
-    `advertised_port` is that of a proxy through which clients shall come, 0 for none.
+    `advertised_port` is that of a proxy through which clients shall come, 0 for none. With a `super_user` clients log in, and may
+    do what ACLs allow; it is set when the folder is new.
     """
 
     state_dir: Path
@@ -48,6 +49,7 @@ class KafkaBroker:
     jars: Path | None = None
     advertised_port: int = 0
     java_options: tuple[str, ...] = JAVA_OPTIONS
+    super_user: SuperUser | None = None
     _process: LeashedProcess = field(default_factory=lambda: LeashedProcess(signal.SIGTERM), init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -56,6 +58,11 @@ class KafkaBroker:
     @property
     def bootstrap_servers(self) -> str:
         return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def client(self) -> dict[str, str]:
+        """librdkafka's settings; those of the super user, if there is one."""
+        return {"bootstrap.servers": self.bootstrap_servers, **(self.super_user.client() if self.super_user else {})}
 
     @property
     def running(self) -> bool:
@@ -118,10 +125,11 @@ class KafkaBroker:
         data = self.state_dir / "data"
         properties = self.state_dir / "server.properties"
         (self.state_dir / "log4j2.properties").write_text(LOG4J2)
-        properties.write_text(server_properties(ports, data))
+        properties.write_text(server_properties(ports, data, self.super_user))
         if (data / "meta.properties").exists():
             return
         format_data = ["kafka.tools.StorageTool", "format", "-t", self._cluster_id(), "-c", str(properties)]
+        format_data += self.super_user.format_options() if self.super_user else []
         told = subprocess.run(
             [*java_command, *format_data, "--ignore-formatted"],
             capture_output=True,
@@ -158,7 +166,7 @@ class KafkaBroker:
     def _answers(self) -> bool:
         with suppress(OSError), socket.create_connection((LOOPBACK, self.port), timeout=1.0):
             try:
-                client = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+                client = AdminClient({**self.client, "log_level": 0})
                 metadata = client.list_topics(timeout=2.0)
             except KafkaException:
                 return False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+SASL = "SASL_PLAINTEXT"
+MECHANISM = "SCRAM-SHA-512"
 LOG4J2 = """\
 status = error
 appender.out.type = Console
@@ -25,20 +27,50 @@ class BrokerPorts:
     advertised: int
 
 
-def server_properties(ports: BrokerPorts, data: Path) -> str:
-    """One process that is broker and controller, every internal topic with one replica.
+@dataclass(frozen=True, slots=True)
+class SuperUser:
+    """Who may do everything on a broker where others log in, too, and may do what its ACLs allow."""
+
+    name: str
+    password: str = field(repr=False)
+
+    def client(self) -> dict[str, str]:
+        """librdkafka's settings to log in with."""
+        user = {"sasl.username": self.name, "sasl.password": self.password}
+        return {"security.protocol": SASL, "sasl.mechanism": MECHANISM, **user}
+
+    def format_options(self) -> list[str]:
+        """For `StorageTool format`: the user must be there before anybody can log in."""
+        return ["--add-scram", f"{MECHANISM}=[name={self.name},password={self.password}]"]
+
+    def properties(self) -> dict[str, str]:
+        """Logins by SCRAM, and an authorizer. ANONYMOUS is the broker itself on the controllers' port, which asks for no login."""
+        module = "org.apache.kafka.common.security.scram.ScramLoginModule required"
+        jaas = f'{module} username="{self.name}" password="{self.password}";'
+        return {
+            "sasl.enabled.mechanisms": MECHANISM,
+            "sasl.mechanism.inter.broker.protocol": MECHANISM,
+            "listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config": jaas,
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": f"User:{self.name};User:ANONYMOUS",
+        }
+
+
+def server_properties(ports: BrokerPorts, data: Path, super_user: SuperUser | None = None) -> str:
+    """One process that is broker and controller, every internal topic with one replica. With a super user others must log in, too.
 
     The short session lets a broker that was killed come back in 4 s instead of 12: it waits for its predecessor's session to end.
     """
+    listener = SASL if super_user else "PLAINTEXT"
     settings = {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@127.0.0.1:{ports.controller}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{ports.client},CONTROLLER://127.0.0.1:{ports.controller}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{ports.advertised}",
+        "listeners": f"{listener}://127.0.0.1:{ports.client},CONTROLLER://127.0.0.1:{ports.controller}",
+        "advertised.listeners": f"{listener}://127.0.0.1:{ports.advertised}",
         "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "PLAINTEXT",
-        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "inter.broker.listener.name": listener,
+        "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,{listener}:{listener}",
         "log.dirs": data,
         "auto.create.topics.enable": "false",
         "default.replication.factor": 1,
@@ -63,5 +95,6 @@ def server_properties(ports: BrokerPorts, data: Path) -> str:
         "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
         "offsets.retention.minutes": 30 * 24 * 60,  # a stack that was away for weeks finds its place again
         "controlled.shutdown.enable": "true",
+        **(super_user.properties() if super_user else {}),
     }
     return "".join(f"{key}={value}\n" for key, value in settings.items())

@@ -70,7 +70,7 @@ class Worker:
     def _answers(self) -> bool:
         try:
             return bool(self._get("readyz").status == 200)
-        except (urllib.error.URLError, OSError):
+        except (urllib.error.URLError, OSError, ValueError):  # or the ports' file isn't written yet
             return False
 
     async def metric(self, name: str) -> float:

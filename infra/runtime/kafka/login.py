@@ -1,0 +1,43 @@
+"""Whether the brokers refuse this process's login: librdkafka says so apart from the call, which only runs out of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import KafkaError
+
+from infra.runtime.kafka.topic_report import BrokersUnreachable
+
+SERVE_SECONDS = 0.1
+
+
+class LoginRefused(BrokersUnreachable):
+    """The brokers answer and refuse user or password. Who waits for Kafka waits for this to be mended, too."""
+
+
+class LoginWatch:
+    """Make the client of `watched` settings, and ask `refused` where a call failed."""
+
+    def __init__(self, client_config: Mapping[str, Any]) -> None:
+        self._servers = client_config.get("bootstrap.servers", "")
+        self._user = client_config.get("sasl.username")
+        self._said = ""
+
+    def watched(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The same settings, with an ear for what the brokers say to the login."""
+        return {**config, "error_cb": self._told}
+
+    def _told(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._AUTHENTICATION:
+            self._said = error.str()
+
+    def refused(self, client: Any) -> LoginRefused | None:
+        """The error to raise, if that is the reason. `client` is whose errors are looked for."""
+        client.poll(SERVE_SECONDS)
+        if not self._said:
+            return None
+        return LoginRefused(
+            f"Kafka at {self._servers} refuses the login of {self._user!r}. Check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and "
+            f"KAFKA_SASL_MECHANISM, and that the brokers know the user. It said: {self._said}"
+        )

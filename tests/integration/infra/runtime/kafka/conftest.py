@@ -1,0 +1,46 @@
+"""A second broker a session, with logins and ACLs: what `topics ensure --acls` makes of it is what the tests find."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its documented names, not marked as exported
+    AdminClient,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+from infra.ops.local.kafka import KafkaBroker, MissingTool, SuperUser
+from infra.runtime.kafka.acls import SERVICES
+from tests.conftest import missing_tool
+from tests.integration.infra.runtime.kafka.guarded import GuardedKafka
+
+STRANGER = "stranger"
+
+
+@pytest.fixture(scope="session")
+async def guarded(session_dir: Path) -> AsyncIterator[GuardedKafka]:
+    """With the plan's ACLs for two prefixes, the second analyst apart, and a user for each principal and one stranger."""
+    broker = KafkaBroker(session_dir / "guarded", super_user=SuperUser("super", "super-secret"))
+    try:
+        await broker.start()
+    except MissingTool as error:
+        missing_tool(error)
+    kafka = GuardedKafka(broker.client)
+    users = [*(f"ticketstream-{service}" for service in SERVICES), "anna", "bo", "no-group", "no-topic", STRANGER]
+    await asyncio.to_thread(_make_users, kafka, users)
+    yield kafka
+    await broker.stop()
+
+
+def _make_users(kafka: GuardedKafka, users: list[str]) -> None:
+    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+    changes: list[Any] = [UserScramCredentialUpsertion(user, info, kafka.password(user).encode()) for user in users]
+    admin = AdminClient(dict(kafka.client))  # kept until all have answered
+    for answer in admin.alter_user_scram_credentials(changes).values():
+        answer.result(20)
