@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from aiokafka.client import ConnectionGroup
 from aiokafka.errors import CommitFailedError, TopicAuthorizationFailedError
@@ -155,7 +155,8 @@ class LedgerConsumer(driver.Consumer):
     async def may_read(self) -> bool:
         """Asked until it may, then taken for granted: who loses the right crashes with the next fetch."""
         if not self._has_read:
-            self._has_read = bool(await self._thread.call_thread(self._thread.may_read))
+            thread = cast(LedgerThread, self._thread)
+            self._has_read = bool(await thread.call_thread(thread.may_read))
         return self._has_read
 
     async def leave(self) -> None:
