@@ -70,10 +70,11 @@ class RunningEdge:
             await self.process.wait()
 
 
-async def start(environment: dict[str, str], ports: Path) -> RunningEdge:
-    """Once it is ready."""
+async def start(environment: dict[str, str], ports: Path, log: Path | None = None) -> RunningEdge:
+    """Once it is ready. It writes into `log`, or where the tests do."""
     own = environment | {"TICKETSTREAM_PORTS_FILE": str(ports)}
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "ingest", env=own)
+    with log.open("wb") if log else contextlib.nullcontext() as out:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "ingest", env=own, stdout=out, stderr=out)
     async with asyncio.timeout(30):
         while not ports.exists():
             assert process.returncode is None
