@@ -10,8 +10,10 @@ from schemas.events import EnhancementSynthesized
 
 PREFIX = "ticketstream:"
 DIGITS = 24
-PATTERN = re.compile(r"ticketstream:(?=[0-9a-f]{24})", re.IGNORECASE)
-_DIGITS = re.compile(r":[0-9a-fA-F]{24}")  # found much sooner than what is looked for in any case
+_NAME = PREFIX.removesuffix(":")
+_BESIDE = r"(?:<[^<>]{0,2000}>|&[a-z0-9#]{1,10};|[^\w\s<>&])"
+_PATTERN = re.compile(rf"(?<={_NAME}){_BESIDE}{{1,20}}", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
 
 
 def note_key(event: EnhancementSynthesized) -> NoteKey:
@@ -27,6 +29,8 @@ def shown(marker: str) -> str:
 
 
 def without_markers(text: str) -> str:
-    """For text or HTML: a note that quotes an earlier one must not be taken for it. Notes are looked for by `shown`, so nothing but
-    the prefix is taken out of the quotation."""
-    return PATTERN.sub("ticketstream ", text) if _DIGITS.search(text) else text
+    """For text or HTML: a note that quotes an earlier one must not be taken for it. What stands beside our name becomes a space,
+    except for tags: a desk may take those away, or read an entity once more, before a note is looked for."""
+    if _NAME not in text.lower():
+        return text
+    return _PATTERN.sub(lambda found: " " + "".join(_TAG.findall(found.group())), text)

@@ -1,8 +1,10 @@
 """The note as HTML. The text comes from a language model that read what strangers wrote, so nothing in it is trusted.
 
 No raw HTML reaches the Markdown reader, so every tag that it writes is its own; links that are neither a citation's nor our own,
-and all pictures, become plain text there; what comes out is cleaned once more against a short list of tags. Source: OWASP, "LLM01
-prompt injection" (a picture or link can carry ticket content away), CommonMark 0.31.
+and all pictures, become plain text there; what comes out is cleaned once more against a short list of tags. Desks, and the mail
+that they send of a note, make links of bare addresses: those that are no citation's are written with brackets, as security teams
+write them (https[:]//evil[.]example), so that nobody follows one without meaning to. Source: OWASP, "LLM01 prompt injection" (a
+picture or link can carry ticket content away), CommonMark 0.31.
 """
 
 from __future__ import annotations
@@ -46,6 +48,16 @@ _MIGHT_BE_HTML = re.compile(r"<(?!(?:https?://[^\s<>]*|[^\s<>@]+@[^\s<>]+)>)")
 _LESS_THAN = "\ufdd0"  # stands for it while Markdown is read: a code point that is never a character
 _PICTURE = re.compile(r'<img src="[^"]*" alt="([^"]*)"[^>]*>')
 _LINK = re.compile(r'<a href="([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
+_BETWEEN = "(?:<[^<>]*>)*"  # tags, which a reader doesn't see
+_ADDRESS = re.compile(
+    rf"<[^<>]*>"
+    rf"|(?P<scheme>[a-z0-9+.-]*)(?P<colon>:?)(?P<slashes>{_BETWEEN}/{_BETWEEN}/)(?P<host>(?={_BETWEEN}[^\s<>/])[^\s<>/?#]*)(?P<rest>[^\s<>]*)"
+    rf"|(?P<www>\bwww{_BETWEEN}\.)(?P<site>[^\s<>/?#]*)",
+    re.IGNORECASE,
+)
+_DOT = re.compile(r"\.(?=\w)")
+_GOES_ON = re.compile(r"(?:</?(?:a|em|strong|code)\b[^<>]*>)+[^\s\w<]?\w")  # for a reader, who doesn't see tags
+_ENDS_SENTENCE = ".,;:!?)]}\"'*"
 _HEADING = re.compile("<(/?)h([1-6])>")
 _NESTING = re.compile("<(/?)(?:ul|ol|blockquote|em|strong)[ >]")
 
@@ -76,7 +88,25 @@ def markdown_to_html(text: str, allowed: frozenset[str]) -> str:
         return f"<pre>{escape(plain, quote=False)}</pre>"
     html = _PICTURE.sub(r"\1", html)
     html = _LINK.sub(partial(_harmless, allowed=allowed), html)
+    html = _without_addresses(html, allowed)
     return _HEADING.sub(lambda found: f"<{found[1]}h{_HEADING_LEVELS[found[2]]}>", html)
+
+
+def _without_addresses(html: str, allowed: frozenset[str]) -> str:
+    """Addresses that stand between the tags in a form that no reader makes a link of, unless they are allowed."""
+
+    def written(found: re.Match[str]) -> str:
+        whole = found.group()
+        if whole.startswith("<"):
+            return whole
+        if unescape(whole).rstrip(_ENDS_SENTENCE) in allowed and not _GOES_ON.match(html, found.end()):
+            return whole
+        if found["www"]:
+            return f"{found['www'][:-1]}[.]{_DOT.sub('[.]', found['site'])}"
+        begin = f"{found['scheme']}[:]{found['slashes']}" if found["colon"] else f"{found['scheme']}[//]"
+        return begin + f"{_DOT.sub('[.]', found['host'])}{found['rest']}".replace("://", "[:]//")
+
+    return _ADDRESS.sub(written, html)
 
 
 def _depth(html: str) -> int:
@@ -144,7 +174,7 @@ def _source(citation: Citation) -> str:
 
 def _label(text: str | None) -> str:
     """A short text of somebody else's, as HTML."""
-    return escape(without_markers((text or "").strip())[:MAX_LABEL_CHARS])
+    return _without_addresses(without_markers(escape((text or "").strip()[:MAX_LABEL_CHARS])), frozenset())
 
 
 def _allowed(citations: Sequence[Citation]) -> frozenset[str]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from processors.deliver.fakes import FakeFeedbackLinks
 from processors.deliver.marker import note_key, shown
@@ -182,6 +185,144 @@ def test_a_picture_leaves_its_description_and_a_strange_link_its_words() -> None
     assert "diagram and the words" in note.text
 
 
+@pytest.mark.parametrize(
+    ("written", "shown_as"),
+    [
+        ("https://evil.example/a.html?b=c", "https[:]//evil[.]example/a.html?b=c"),
+        ("HTTPS://Evil.Example", "HTTPS[:]//Evil[.]Example"),
+        (
+            "ftp://evil.example and ms-word:ofe|u|http://evil.example",
+            "ftp[:]//evil[.]example and ms-word:ofe|u|http[:]//evil[.]example",
+        ),
+        ("see www.evil.example/x", "see www[.]evil[.]example/x"),
+        ("(//evil.example)", "([//]evil[.]example)"),
+        ("https:/*/evil.example*", "https[:]//evil[.]example"),
+        ("ht*tps*://evil.example", "https[:]//evil[.]example"),
+        ("https\\://evil.example", "https[:]//evil[.]example"),
+        ("https&#58;//evil.example", "https[:]//evil[.]example"),
+        ("https&colon;&sol;&sol;evil.example", "https[:]//evil[.]example"),
+        ("`curl http://evil.example`", "curl http[:]//evil[.]example"),
+        ("[https://evil.example](https://a.example)", "https[:]//evil[.]example"),
+        ("https://a.example@evil.example", "https[:]//a[.]example@evil[.]example"),
+        ("https://a.example.evil.example", "https[:]//a[.]example[.]evil[.]example"),
+        ("https://a.example*x.evil.example*", "https[:]//a[.]examplex.evil.example"),
+        ("https://a.example/../x", "https[:]//a[.]example/../x"),
+        ("file://evil.example/share", "file[:]//evil[.]example/share"),
+    ],
+)
+def test_an_address_that_is_no_evidence_is_written_so_that_no_desk_or_mail_reader_makes_a_link_of_it(
+    written: str, shown_as: str
+) -> None:
+    assert Elements(markdown_to_html(written, ALLOWED)).text.strip() == shown_as
+
+
+@pytest.mark.parametrize(
+    "text", ["https://a.example", "See https://a.example.", "(https://a.example), then", "**https://a.example**"]
+)
+def test_an_address_that_is_evidence_stays_as_it_is(text: str) -> None:
+    assert Elements(markdown_to_html(text, ALLOWED)).text.strip() == text.replace("*", "")
+
+
+@pytest.mark.parametrize(
+    "text", ["a // b", "at 10:30", "10.0.0.1:8080", "C:\\data", "srv01.corp.example", "a: /b", "1/2"]
+)
+def test_what_is_no_address_stays_as_it_is(text: str) -> None:
+    assert Elements(markdown_to_html(text, ALLOWED)).text.strip() == text.replace("\\\\", "\\")
+
+
+def test_an_address_in_a_name_is_no_link_either() -> None:
+    note = rendered(synthesized(citations=(Citation(1, "docs", "kb", "Log in at https://evil.example", None),)))
+    assert "[1] Log in at https[:]//evil[.]example (docs)" in note.text
+
+
+HOSTILE_PARTS = st.sampled_from(
+    [
+        *(
+            "<",
+            ">",
+            "</",
+            "/>",
+            "<!--",
+            "-->",
+            "<![CDATA[",
+            "]]>",
+            "&lt;",
+            "&#60;",
+            "&amp;",
+            "&colon;",
+            "&Tab;",
+            "\0",
+            "\ufdd0",
+        ),
+        *(
+            "<a href=",
+            "<img src=x onerror=",
+            "<svg onload=",
+            "<base href=",
+            "<form action=",
+            "<style>",
+            "<iframe src=",
+            "<b style=",
+        ),
+        *(
+            "[x](",
+            "![x](",
+            "[x]: ",
+            "[x]",
+            "[x][x]",
+            ")",
+            "]",
+            "`",
+            "```",
+            "~~~",
+            "\n\n",
+            "\n",
+            " ",
+            "*",
+            "**",
+            "_",
+            "> ",
+            "- ",
+            "| ",
+            "\\",
+        ),
+        *(
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "//evil.example",
+            "https://evil.example",
+            "https:/",
+            "/evil.example",
+            "www.",
+        ),
+        *(
+            "https://docs.example.com/kb/7",
+            "https://docs.example.com/kb/7@evil.example",
+            "mailto:x@evil.example",
+            "HtTpS://e.example",
+        ),
+        *('"', "'", "ticketstream", ":", "b" * 24, "\u200b", "\u202e", "x", "é"),
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(HOSTILE_PARTS, max_size=25).map("".join) | st.text(max_size=200))
+def test_no_text_brings_a_tag_an_attribute_a_link_or_a_marker_of_its_own(text: str) -> None:
+    event = synthesized(text=text, citations=(Citation(1, "docs", "kb", text, "https://docs.example.com/kb/7"),))
+    html = RENDERER.render(event, MARKER, None).html
+    note = Elements(html)
+    assert set(note.tags) <= TAGS
+    assert {(tag, name) for tag, name, _ in note.attributes} <= {("a", "href"), ("a", "rel")}
+    assert set(note.links) <= {
+        "https://docs.example.com/kb/7",
+        f"https://ticketstream.example/f/{event.enhancement_id}",
+    }
+    assert re.findall("ticketstream:[0-9a-f]{24}", unescape(html), re.IGNORECASE) == [shown(MARKER)]
+    addresses = re.findall(r"\w+://[^\s<>]*", note.text)
+    assert {address.rstrip(".,;:!?)]}\"'*") for address in addresses} <= {"https://docs.example.com/kb/7"}
+
+
 def test_a_picture_that_is_a_link_leaves_its_description() -> None:
     html = markdown_to_html('[![a "picture"](https://evil.example/i.png)](https://evil.example)', ALLOWED)
     assert (Elements(html).text.strip(), Elements(html).tags) == ('a "picture"', ["p"])
@@ -211,7 +352,7 @@ def test_an_address_in_angle_brackets_is_shown_without_them() -> None:
     note = Elements(
         markdown_to_html("Ask <ann@msp.example> or <https://a.example> or <https://evil.example>.", ALLOWED)
     )
-    assert note.text.strip() == "Ask ann@msp.example or https://a.example or https://evil.example."
+    assert note.text.strip() == "Ask ann@msp.example or https://a.example or https[:]//evil[.]example."
     assert note.links == ["https://a.example"]
 
 
@@ -239,13 +380,22 @@ def test_lists_may_stand_in_each_other() -> None:
         "ticketstream&#58;{}",
         r"ticketstream\:{}",
         "ticketstream:[{}](https://x.example)",
+        "ticketstream*:*{}",
+        "ticketstream:*{}*",
+        "ticketstream&amp;#58;{}",
+        "ticketstream&amp;colon;{}",
+        "**ticketstream**:`{}`",
+        "<!-- ticketstream:{} -->",
     ],
 )
 def test_another_notes_marker_in_the_text_is_not_taken_for_that_note(quoted: str) -> None:
     other = "b" * 24
-    note = RENDERER.render(synthesized(text=f"Earlier note: {quoted.format(other)}"), MARKER, None)
+    text = f"Earlier note: {quoted.format(other)}"
+    citation = Citation(1, "docs", "kb", quoted.format(other), None)
+    note = RENDERER.render(synthesized(text=text, citations=(citation,)), MARKER, None)
     assert other in note.html
-    assert re.search(f"ticketstream:{other}", note.html, re.IGNORECASE) is None
+    for seen in (note.html, unescape(note.html), unescape(unescape(note.html)), Elements(note.html).text):
+        assert re.search(f"ticketstream:{other}", seen, re.IGNORECASE) is None
     assert note.html.count(shown(MARKER)) == 1
 
 
