@@ -46,6 +46,7 @@ bench: .venv/dev ## the figures that README and handbook name, measured here; ha
 	$(BIN)/ticketstream bench burst
 	$(BIN)/ticketstream bench fairness
 	$(BIN)/ticketstream bench memory
+	$(BIN)/ticketstream bench search
 
 clean:           ## forget the local stack's data
 	rm -rf .state build *.egg-info

@@ -1,8 +1,9 @@
 """Questions to a tenant's own data: tickets like this one, a requester's earlier ones, articles, addresses. The best rows first.
 
-Texts are compared by their rare words: of a ticket's lexemes and exact tokens the rarest twenty-five are looked up. A document's
+Texts are compared by their rare words: of a ticket's lexemes and exact tokens the rarest twenty-five are asked for. A document's
 score is the sum of the weights (inverse document frequencies) of those that it has, doubled in its title. Source of the weights:
-Robertson and Zaragoza, "The Probabilistic Relevance Framework", section 3.
+Robertson and Zaragoza, "The Probabilistic Relevance Framework", section 3. Where many documents have them, the rarest of them bring
+the candidates and the others only judge those, as in Turtle and Flood, "Query evaluation: strategies and optimizations".
 
 A tenant's end customers must not read of each other: where a ticket names its own, tickets of another one are not found. Those that
 name none are.
@@ -11,9 +12,11 @@ name none are.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from itertools import accumulate
 from math import log
 from typing import Any
 
@@ -30,7 +33,14 @@ MAX_TEXT = 8000
 CANDIDATE_LEXEMES = 60
 QUERY_LEXEMES = 25
 COUNT_CEILING = 5000
+FREQUENT = 500
+"""So many documents have a word that counting it again soon would cost more than it tells."""
+FREQUENT_SECONDS = 3600.0
+LEADING_DOCUMENTS = 2000
+"""Documents that the words may have together which bring the candidates; the two rarest words always do."""
 MATCH_CEILING = 400
+JUDGED_CEILING = 200
+"""Candidates, and where their documents have to be read to be judged."""
 LEAST_COVERAGE = 0.08
 """Share of the question's weight that a document must have: below it, what they share is accident."""
 SAME_CUSTOMER = 1.25
@@ -65,9 +75,9 @@ _LEXEMES = Kind.of(
 _COUNTS = Kind.of("word_counts($1, {}, {}, {})", id="lexeme", kind="corpus", number="documents")
 _TICKET = {"id": "ticket_id", "title": "subject", "body": "description", "resolution": "resolution"}
 _REQUESTER = Kind.of("requester_tickets($1, {}, {}, {}, {})", **_TICKET)
-_SIMILAR = Kind.of("similar_solved_tickets($1, {}, {}, {}, {}, {}, {}, {}, {})", **_TICKET, score="score")
+_SIMILAR = Kind.of("similar_solved_tickets($1, {}, {}, {}, {}, {}, {}, {}, {}, {})", **_TICKET, score="score")
 _ARTICLES = Kind.of(
-    "articles_about($1, {}, {}, {}, {}, {}, {})",
+    "articles_about($1, {}, {}, {}, {}, {}, {}, {})",
     id="article_id",
     title="title",
     body="body",
@@ -84,11 +94,17 @@ _ADDRESSED = Kind.of(
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """The words that are looked up with their weights, and the least weight that a document must share."""
+    """The words that are looked up with their weights, the rarest first; how many of them bring candidates; and the least weight
+    that a document must share."""
 
     words: list[str]
     weights: list[float]
+    leading: int
     least: float
+
+    @property
+    def ceiling(self) -> int:
+        return MATCH_CEILING if self.leading == len(self.words) else JUDGED_CEILING
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +116,12 @@ class _Questions:
 
 
 class Search:
-    """Raises PostgresUnavailable when PostgreSQL is away. With `counts` a question may be weighed by what they remember."""
+    """Raises PostgresUnavailable when PostgreSQL is away. With `counts` a question may be weighed by what they remember; words that
+    are frequent are always remembered for an hour, since a new document with one changes nothing."""
 
     def __init__(self, pool: Pool, counts: WordCounts | None = None) -> None:
         self._ask, self._counts = JointQuestions(pool).ask, counts
+        self._frequent = WordCounts(ttl=FREQUENT_SECONDS)
         self._asked: dict[tuple[str, str], asyncio.Task[_Questions]] = {}
 
     async def requester_history(
@@ -122,8 +140,8 @@ class Search:
         if question is None:
             return []
         rows = await self._ask(
-            _SIMILAR, tenant_id, question.words, question.weights, question.least, exclude_ticket,
-            end_customer or None, SAME_CUSTOMER, MATCH_CEILING, limit,
+            _SIMILAR, tenant_id, question.words, question.weights, question.leading, question.least,
+            exclude_ticket, end_customer or None, SAME_CUSTOMER, question.ceiling, limit,
         )  # fmt: skip
         return [Found(row["id"], row["title"], _ticket_excerpt(row), row["score"], "similar") for row in rows]
 
@@ -132,8 +150,10 @@ class Search:
         question = (await self._questions(tenant_id, text)).articles
         if question is None:
             return []
-        asked = (question.words, question.weights, question.least, MATCH_CEILING, limit, EXCERPT_CHARACTERS + 1)
-        rows = await self._ask(_ARTICLES, tenant_id, *asked)
+        rows = await self._ask(
+            _ARTICLES, tenant_id, question.words, question.weights, question.leading, question.least,
+            question.ceiling, limit, EXCERPT_CHARACTERS + 1,
+        )  # fmt: skip
         return [Found(row["id"], row["title"], _cut(row["body"]), row["score"], "article", row["link"]) for row in rows]
 
     async def by_hostnames(self, tenant_id: str, names: Sequence[str]) -> Sequence[Found]:
@@ -179,19 +199,27 @@ class Search:
         """What isn't remembered is counted, and remembered."""
         lexemes = [row["id"] for row in await found]
         words, everything = [*exact_tokens(text), *lexemes], "@" + tenant_id
-        counts: dict[str, dict[str, int]] = {
-            corpus: {} if self._counts is None else self._counts.of(tenant_id, corpus) for corpus in CORPORA
-        }
+        counts = {corpus: self._remembered(tenant_id, corpus) for corpus in CORPORA}
         uncounted = [[word for word in (everything, *words) if word not in counts[corpus]] for corpus in CORPORA]
         if any(uncounted):
             rows = await self._ask(_COUNTS, tenant_id, *uncounted, COUNT_CEILING)
             for corpus, asked in zip(CORPORA, uncounted, strict=True):
-                counts[corpus] |= dict.fromkeys(asked, 0)
-            for row in rows:
-                counts[row["kind"]][row["id"]] = row["number"]
+                found = {row["id"]: row["number"] for row in rows if row["kind"] == corpus}
+                self._remember(tenant_id, corpus, {word: found.get(word, 0) for word in asked})
+                counts[corpus] |= dict.fromkeys(asked, 0) | found
         return _Questions(
             *(_question(words, lexemes, counts[corpus], counts[corpus][everything]) for corpus in CORPORA)
         )
+
+    def _remembered(self, tenant_id: str, corpus: str) -> dict[str, int]:
+        recent = {} if self._counts is None else self._counts.of(tenant_id, corpus)
+        return self._frequent.of(tenant_id, corpus) | recent
+
+    def _remember(self, tenant_id: str, corpus: str, counted: Mapping[str, int]) -> None:
+        if self._counts is not None:
+            self._counts.of(tenant_id, corpus).update(counted)
+        frequent = {word: number for word, number in counted.items() if number >= FREQUENT}
+        self._frequent.of(tenant_id, corpus).update(frequent)
 
     def _answered(self, key: tuple[str, str], done: asyncio.Task[_Questions]) -> None:
         del self._asked[key]
@@ -211,7 +239,14 @@ def _question(
     unknown = sorted((weights[word] for word in lexemes if not counts[word]), reverse=True)
     chosen = {word: weights[word] for word in rarest}
     every_weight = sum(chosen.values()) + sum(unknown[: QUERY_LEXEMES - len(rarest)])
-    return _Question(list(chosen), list(chosen.values()), LEAST_COVERAGE * every_weight)
+    leading = _leading([counts[word] for word in chosen])
+    return _Question(list(chosen), list(chosen.values()), leading, LEAST_COVERAGE * every_weight)
+
+
+def _leading(documents: Sequence[int]) -> int:
+    """How many of the words, the rarest first, bring candidates."""
+    together = list(accumulate(documents))
+    return min(len(together), max(2, bisect_right(together, LEADING_DOCUMENTS)))
 
 
 def _weight(word: str, documents_with: int, documents: int) -> float:

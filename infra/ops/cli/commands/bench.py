@@ -11,12 +11,14 @@ import click
 from infra.ops.cli.failure import Failure, WrongUse
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
-NAMES = ("ingest", "chain", "throughput", "burst", "fairness", "memory", "rotation")
+NAMES = ("ingest", "chain", "throughput", "burst", "fairness", "memory", "rotation", "search")
 
 
 @click.command(cls=JsonCommand)
 @click.argument("name", type=click.Choice(NAMES))
-@click.option("--events", type=click.IntRange(min=1), help="How many wait, for burst, fairness and memory.")
+@click.option(
+    "--events", type=click.IntRange(min=1), help="How many wait, for burst, fairness and memory; tickets, for search."
+)
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="How long the desk is down, for fairness.")
 @json_option
 def bench(name: str, events: int | None, minutes: float | None, json_to: JsonTo) -> int:

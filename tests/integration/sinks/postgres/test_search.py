@@ -290,10 +290,10 @@ async def test_the_search_functions_find_nothing_without_a_tenant(corpus: Corpus
     async with (await pool_of("enrich")).acquire() as connected:
         asked = ["mailbox", f"@{corpus.tenant_id}"]
         assert await connected.fetch("SELECT * FROM ticket_lexeme_counts($1, 10)", asked) == []
-        best = "SELECT * FROM best_similar_tickets($1, $2, 0, '', NULL, 1, 10, 10)"
+        best = "SELECT * FROM best_similar_tickets($1, $2, 2, 0, '', NULL, 1, 10, 10)"
         assert await connected.fetch(best, asked, [1.0, 1.0]) == []
         assert (
-            await connected.fetch("SELECT * FROM best_matching_articles($1, $2, 0, 10, 10, 10)", asked, [1.0, 1.0])
+            await connected.fetch("SELECT * FROM best_matching_articles($1, $2, 2, 0, 10, 10, 10)", asked, [1.0, 1.0])
             == []
         )
 

@@ -7,8 +7,8 @@ import click
 from infra.ops.cli.commands.tenant.contacts import contacts
 from infra.ops.cli.commands.tenant.create import create
 from infra.ops.cli.commands.tenant.erase import erase
-from infra.ops.cli.commands.tenant.handover import handover
 from infra.ops.cli.commands.tenant.export import export
+from infra.ops.cli.commands.tenant.handover import handover
 from infra.ops.cli.commands.tenant.refusals import refusals
 from infra.ops.cli.commands.tenant.replace_credential import replace_credential
 from infra.ops.cli.commands.tenant.rotate_secret import rotate_secret
