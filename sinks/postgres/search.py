@@ -204,9 +204,10 @@ class Search:
         if any(uncounted):
             rows = await self._ask(_COUNTS, tenant_id, *uncounted, COUNT_CEILING)
             for corpus, asked in zip(CORPORA, uncounted, strict=True):
-                found = {row["id"]: row["number"] for row in rows if row["kind"] == corpus}
-                self._remember(tenant_id, corpus, {word: found.get(word, 0) for word in asked})
-                counts[corpus] |= dict.fromkeys(asked, 0) | found
+                counted = dict.fromkeys(asked, 0)
+                counted |= {row["id"]: row["number"] for row in rows if row["kind"] == corpus}
+                self._remember(tenant_id, corpus, counted)
+                counts[corpus] |= counted
         return _Questions(
             *(_question(words, lexemes, counts[corpus], counts[corpus][everything]) for corpus in CORPORA)
         )
