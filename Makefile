@@ -24,11 +24,12 @@ demo: .venv/run  ## three tenants, 60 webhooks, 56 notes, from nothing
 up: .venv/run    ## the local stack, until Ctrl-C
 	$(BIN)/ticketstream up
 
-check: .venv/dev ## format, lint, types, import contracts
+check: .venv/dev ## format, lint, types, import contracts, secrets in the tree and its history
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+	.ci/secrets $(BIN)/kingfisher
 
 test: .venv/dev  ## all tests, on a real Kafka and a real PostgreSQL
 	$(BIN)/pytest $(TESTS)

@@ -214,7 +214,7 @@ async def _update(connection: Connection, tenant_id: str, values: Mapping[str, V
     if "webhook_auth_approved_by" in columns:
         assignments.append("webhook_auth_approved_at = now()")
     assignments.append("updated_at = clock_timestamp()")
-    statement = f"UPDATE tenant_configs SET {', '.join(assignments)} WHERE tenant_id = $1"  # noqa: S608
+    statement = f"UPDATE tenant_configs SET {', '.join(assignments)} WHERE tenant_id = $1"  # noqa: S608 — columns of ours
     await connection.execute(statement, tenant_id, *columns.values())
 
 

@@ -85,7 +85,9 @@ async def target(kafka: str, postgres_server: Any, tmp_path_factory: pytest.Temp
             change=Change("test"),
         )
         senders.append(Sender(tenant_id, secret.whsec, made.partition))
-    token, _ = await ApiTokens(pool).create(NewToken("hostile-one", ("feedback:write", "feedback:read")), who="test")
+    token, _ = await ApiTokens(pool).create(
+        NewToken("hostile-one", ("feedback:write", "feedback:read")), Change("test")
+    )
     key = SigningKey.create("ingest")
     key.save(folder / "ingest.pem")
     await ServiceKeys(pool).publish(key)

@@ -12,7 +12,7 @@ class Kind(StrEnum):
 
     PRIVATE_KEY = "PRIVATE_KEY"
     PASSWORD = "PASSWORD"  # noqa: S105 — the kind, not one
-    TOKEN = "TOKEN"  # noqa: S105
+    TOKEN = "TOKEN"  # noqa: S105 — the same
     CARD = "CARD"
     IBAN = "IBAN"
     EMAIL = "EMAIL"

@@ -94,7 +94,7 @@ async def subject(database: Any) -> AsyncIterator[Subject]:
     yield Subject(Answers(pool), tenant, age_leases, newest, rows, dropped)
     await pool.close()
     for table in ("enhancements", "synthesis_leases", "synthesized_answers", "tickets", "tenant_configs"):
-        await owner.execute(f"DELETE FROM {table} WHERE tenant_id = $1", tenant)  # noqa: S608
+        await owner.execute(f"DELETE FROM {table} WHERE tenant_id = $1", tenant)  # noqa: S608 — tables named above
     await owner.close()
 
 

@@ -413,7 +413,7 @@ async def test_of_a_file_with_one_bad_row_nothing_is_imported(
         await bring(DataStore(operator, tenant, "test"))
 
     async with tenant_transaction(operator, tenant) as connected:
-        assert await connected.fetchval(f"SELECT count(*) FROM {table}") == 0  # noqa: S608
+        assert await connected.fetchval(f"SELECT count(*) FROM {table}") == 0  # noqa: S608 — named above
         assert await connected.fetchval("SELECT count(*) FROM audit_log WHERE operation LIKE '%import'") == 0
 
 
