@@ -76,8 +76,9 @@ async def calls(postgres: MigratedDatabase) -> dict[str, str]:
     superuser = await asyncpg.connect(postgres.dsn)
     rows = await superuser.fetch(
         """SELECT p.proname, (
-               SELECT coalesce(string_agg('NULL::' || format_type(type, NULL), ', '), '') FROM unnest(p.proargtypes) type)
-           FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.prorettype <> 'trigger'::regtype"""
+               SELECT coalesce(string_agg(value || format_type(type, NULL), ', '), '') FROM unnest(p.proargtypes) type)
+           FROM pg_proc p, LATERAL (SELECT CASE WHEN p.proisstrict THEN '''''::' ELSE 'NULL::' END) given(value)  -- strict: not for NULL
+           WHERE p.pronamespace = 'public'::regnamespace AND p.prorettype <> 'trigger'::regtype"""
     )
     await superuser.close()
     return {name: f"SELECT * FROM {name}({arguments})" for name, arguments in rows}  # noqa: S608
