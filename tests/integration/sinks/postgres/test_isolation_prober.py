@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 from infra.runtime.postgres.pool import Pool, open_pool
 from infra.runtime.postgres.tenant import connection, tenant_transaction
 from infra.runtime.telemetry.isolation import Kind, Violation, subscribed
+from sinks.postgres import isolation_prober
 from sinks.postgres.isolation import isolation_watched
 from sinks.postgres.isolation_prober import IsolationProber
 from sinks.postgres.roles import RawConnection
@@ -128,6 +129,21 @@ async def test_a_search_that_forgets_its_tenant_is_found(
     assert found == 1
     assert violations[0].detail["place"].startswith("ticket_lexeme_counts")
     assert violations[0].tenant_id in TENANTS
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_probe_reads_no_table_to_its_end(scratch: MigratedDatabase, service: str) -> None:
+    """Every question finds an index that begins with the tenant, so that it costs the same on a large table."""
+    async with await open_pool(scratch.dsns[service], service=service, size=1) as pool, connection(pool) as connected:
+        question = await isolation_prober._question(connected)
+        await connected.execute("BEGIN; SET LOCAL enable_seqscan = off")
+        plan = await connected.fetch(f"EXPLAIN {question}", TENANTS) if question else []
+        await connected.execute("ROLLBACK")
+
+    lines = [line for (line,) in plan]
+    scans = [number for number, line in enumerate(lines) if " Scan " in line and "Function Scan" not in line]
+    by_tenant = [number for number in scans if "Index Cond: ((tenant_id = ANY" in lines[number + 1]]
+    assert by_tenant == scans, "\n".join(lines)
 
 
 async def test_a_violation_is_written_into_the_audit_log_of_its_tenant(
