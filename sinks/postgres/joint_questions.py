@@ -15,6 +15,7 @@ import asyncpg
 
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import UNAVAILABLE, tenant_call
+from sinks.postgres.texts import without_nul
 
 Rows = list[asyncpg.Record]
 
@@ -71,7 +72,7 @@ class JointQuestions:
         if statement is None or kind in statement:
             statement = self._gathering[tenant_id] = {}
             loop.call_soon(self._send, tenant_id, statement)
-        statement[kind] = _Asked(arguments, loop.create_future())
+        statement[kind] = _Asked(tuple(map(without_nul, arguments)), loop.create_future())
         return statement[kind].rows
 
     def _send(self, tenant_id: str, statement: _Statement) -> None:

@@ -13,6 +13,7 @@ from infra.runtime.stream.record import Position
 from schemas.events import Ticket, TicketKind, TicketReceived
 from schemas.network_names import addresses
 from sinks.postgres.search_terms import exact_tokens
+from sinks.postgres.texts import without_nul
 
 IMPORTED = -1
 """Offset of a ticket that came by import: any event about it is newer."""
@@ -108,12 +109,13 @@ def _row(tenant_id: str, ticket: Ticket, kept: Kept) -> tuple[str, *tuple[object
     text = f"{ticket.subject}\n{ticket.description}"  # as the search reads it, so that both take it apart once
     if ticket.resolution:
         text += f"\n{ticket.resolution}"
-    return (
-        tenant_id, ticket.ticket_id, _clean(ticket.subject), _clean(ticket.description), requester.key if requester else "",
+    row = (
+        ticket.ticket_id, ticket.subject, ticket.description, requester.key if requester else "",
         requester.name if requester else None, ticket.site, ticket.end_customer, ticket.category, ticket.priority, ticket.status,
-        _clean(ticket.resolution or ""), ticket.created_at, ticket.updated_at, kept.solved_at, ticket.content_hash,
+        ticket.resolution or "", ticket.created_at, ticket.updated_at, kept.solved_at, ticket.content_hash,
         exact_tokens(text), list(addresses(text)), kept.offset, kept.event_id, kept.edited_at, kept.gathering,
     )  # fmt: skip
+    return tenant_id, *map(without_nul, row)
 
 
 def _edited_at(event: TicketReceived) -> datetime | None:
@@ -125,8 +127,3 @@ def _edited_at(event: TicketReceived) -> datetime | None:
 def _solved_at(event: TicketReceived) -> datetime | None:
     ticket = event.ticket
     return (ticket.updated_at or event.received_at) if event.closes else None
-
-
-def _clean(text: str) -> str:
-    """PostgreSQL's text can't hold NUL."""
-    return text.replace("\0", "")

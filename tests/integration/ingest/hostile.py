@@ -384,14 +384,14 @@ def documents(_: World) -> st.SearchStrategy[Sent]:
 
 
 FAMILIES = (
-    Family("garbage", 250, garbage),
-    Family("malformed", 450, malformed),
-    Family("paths", 400, paths),
-    Family("headers", 350, headers),
-    Family("signatures", 450, signatures),
-    Family("bodies", 450, bodies),
+    Family("garbage", 200, garbage),
+    Family("malformed", 400, malformed),
+    Family("paths", 350, paths),
+    Family("headers", 300, headers),
+    Family("signatures", 400, signatures),
+    Family("bodies", 400, bodies),
     Family("framing", 200, framing),
-    Family("feedback", 500, feedback),
-    Family("links", 300, links),
-    Family("documents", 250, documents),
+    Family("feedback", 450, feedback),
+    Family("links", 250, links),
+    Family("documents", 200, documents),
 )

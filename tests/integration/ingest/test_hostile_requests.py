@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -21,7 +22,10 @@ from infra.runtime.kafka.topics import ensure_topics
 from infra.runtime.keys.rings import KeyRing, new_ring_key
 from infra.runtime.keys.signing import SigningKey
 from infra.runtime.postgres.pool import open_pool
+from ingest.ticket_body import parse_ticket
+from schemas.events import TicketReceived
 from schemas.topics import Topic
+from schemas.wire_format import Codec
 from sinks.postgres.credentials import DeskCredentials
 from sinks.postgres.service_keys import ServiceKeys
 from sinks.postgres.tenants import Change, NewTenant, TenantStore
@@ -64,6 +68,19 @@ class Target:
         try:
             places = [TopicPartition(topic.named(PREFIX), n) for topic in Topic for n in range(PARTITIONS)]
             return sum(consumer.get_watermark_offsets(place, timeout=20, cached=False)[1] for place in places)
+        finally:
+            consumer.close()
+
+    def newest(self) -> bytes:
+        """The value of the sender's last ticket on Kafka."""
+        consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": "test-hostile"})
+        try:
+            place = TopicPartition(Topic.TICKETS_RECEIVED.named(PREFIX), self.sender.partition)
+            end = consumer.get_watermark_offsets(place, timeout=20, cached=False)[1]
+            consumer.assign([TopicPartition(place.topic, place.partition, end - 1)])
+            message: Any = consumer.poll(20)
+            assert message is not None and not message.error()
+            return bytes(message.value())
         finally:
             consumer.close()
 
@@ -113,6 +130,7 @@ async def target(kafka: str, postgres_server: Any, tmp_path_factory: pytest.Temp
 
 @pytest.mark.timeout(600)
 async def test_no_hostile_request_is_published_or_harms_the_edge(target: Target) -> None:
+    published = await asyncio.to_thread(target.events)
     good = await target.edge.webhook(target.sender, "good-before")
     assert good.status == 202
     process = psutil.Process(target.edge.process.pid)
@@ -143,7 +161,7 @@ async def test_no_hostile_request_is_published_or_harms_the_edge(target: Target)
     assert (await target.edge.webhook(target.sender, "good-after")).status == 202
     assert target.edge.process.returncode is None
     assert process.memory_info().rss - before < MOST_GROWTH
-    assert await asyncio.to_thread(target.events) == 2
+    assert await asyncio.to_thread(target.events) == published + 2
     log = target.log.read_text()
     assert "Traceback" not in log and '"level":"error"' not in log, [
         line for line in log.splitlines() if "error" in line
@@ -171,3 +189,25 @@ async def test_a_client_library_is_refused_alike(target: Target) -> None:
                 assert 400 <= answer.status < 500, (path, answer.status)
                 assert MARK not in body or answer.content_type != "text/html"
     assert await asyncio.to_thread(target.events) == before
+
+
+TRICKS = (
+    "'; DROP TABLE tickets; --", "' OR '1'='1", "a & b | !c <-> d:*", "%_\\", "{{7*7}}", "${jndi:ldap://x}", "\u202eacme\u202c",
+    "аcme", "\U0010ffff\u200b\ufeff", "﷽" * 50, "\x1b[31m", '"}],"x":"', "a\u0301" * 40, "=cmd|' /C calc'!A0",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TRICKS)
+async def test_a_rightly_signed_ticket_of_tricks_comes_through_unharmed(target: Target, text: str) -> None:
+    fields = ("subject", "description", "site", "end_customer", "category", "priority", "status", "resolution")
+    said = {"ticket_id": "7", "requester_name": text, **dict.fromkeys(fields, text)}
+    body = json.dumps(said).encode()
+
+    answer = await target.edge.webhook(target.sender, f"tricks-{TRICKS.index(text)}", body)
+
+    assert answer.status == 202
+    event: TicketReceived = Codec().decode(await asyncio.to_thread(target.newest), Topic.TICKETS_RECEIVED)
+    assert event.event_id == answer.event_id and event.tenant_id == target.sender.tenant_id
+    assert event.ticket == parse_ticket(body).ticket  # what that keeps of a text is told elsewhere, for every text
+    assert (event.ticket.ticket_id, event.ticket.subject) == ("7", " ".join(text.split()))
+    assert event.ticket.requester and event.ticket.requester.name
