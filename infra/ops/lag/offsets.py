@@ -6,15 +6,16 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # not marked as exported
 
+from infra.runtime.kafka.asking import ANSWER_SECONDS, asked_until_answered
 from schemas.topics import Stage
 
 T = TypeVar("T")
-ANSWER_SECONDS = 10.0
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _AHEAD = re.compile(r"^ahead=(\d{1,9})")
@@ -47,12 +48,18 @@ class OffsetReader:
 
     def __init__(self, config: Mapping[str, Any], prefix: str = "") -> None:
         self._prefix = prefix
-        self._admin = AdminClient({"log_level": 0, "socket.connection.setup.timeout.ms": 5000, **config})
+        own = {"log_level": 0, "socket.connection.setup.timeout.ms": 5000, **config}
+        self._admin = AdminClient(own)
+        # The admin client's question for a group's offsets ends the process where the group's coordinator just moved, or Kafka is
+        # new (librdkafka 2.16): so a consumer of the group asks, which never joins it.
+        self._groups = {
+            stage: Consumer({**own, "group.id": stage.group(prefix), "enable.auto.commit": False}) for stage in Stage
+        }
 
     def read(self) -> dict[Stage, dict[int, PartitionLag]]:
         """Every stage, every partition of what it consumes. What is committed is read first: a lag is never too small."""
-        committed = {stage: self._committed(stage) for stage in Stage}
         partitions = {stage: self._partitions(stage) for stage in Stage}
+        committed = {stage: self._committed(stage, partitions[stage]) for stage in Stage}
         asked = [TopicPartition(self._topic(stage), number) for stage in Stage for number in partitions[stage]]
         first, end = self._offsets(asked, _EARLIEST), self._offsets(asked, _LATEST)
         found: dict[Stage, dict[int, PartitionLag]] = {}
@@ -74,23 +81,20 @@ class OffsetReader:
             raise LagUnknown(f"there is no topic {name}", "create the topics with: ticketstream topics ensure")
         return sorted(topic.partitions)
 
-    def _committed(self, stage: Stage) -> dict[int, tuple[int, int]]:
+    def _committed(self, stage: Stage, partitions: list[int]) -> dict[int, tuple[int, int]]:
         """Offset and what is done beyond, of those partitions where anything was ever committed."""
-        group, topic = stage.group(self._prefix), self._topic(stage)
-        asked = self._admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], request_timeout=ANSWER_SECONDS
-        )
+        group, asked = stage.group(self._prefix), [TopicPartition(self._topic(stage), number) for number in partitions]
         try:
-            answer = _answer(asked[group])
+            found = asked_until_answered(partial(self._groups[stage].committed, asked, timeout=ANSWER_SECONDS))
+        except KafkaException as error:
+            raise _unreachable(error) from error
         except UnicodeDecodeError as error:  # metadata that isn't a stage's: somebody else commits for the group
             raise LagUnknown(
                 f"the commits of group {group} can't be read", "find out which other program uses the group"
             ) from error
-        return {
-            at.partition: (at.offset, _ahead(at.metadata))
-            for at in answer.topic_partitions
-            if at.topic == topic and at.offset >= 0
-        }
+        if wrong := next((at.error for at in found if at.error is not None), None):
+            raise _unreachable(KafkaException(wrong))
+        return {at.partition: (at.offset, _ahead(at.metadata)) for at in found if at.offset >= 0}
 
     def _offsets(self, asked: list[TopicPartition], which: OffsetSpec) -> dict[tuple[str, int], int]:
         answers = self._admin.list_offsets(dict.fromkeys(asked, which), request_timeout=ANSWER_SECONDS)

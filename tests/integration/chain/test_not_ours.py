@@ -100,6 +100,36 @@ def anothers_value(scene: Scene) -> Record:
     return scene.with_value(Codec().encode(example(scene.stage, scene.neighbour.tenant_id)))
 
 
+def cut_short(scene: Scene) -> Record:
+    return scene.with_value(scene.good().value[:-3])
+
+
+def a_length_without_end(scene: Scene) -> Record:
+    """A text that says it is 2^62 bytes long."""
+    return scene.with_value(scene.good().value[:5] + b"\xfe" + b"\xff" * 8 + b"\x01")
+
+
+def with_more_behind(scene: Scene) -> Record:
+    return scene.with_value(scene.good().value + b"\x00more")
+
+
+def with_headers(scene: Scene, *more: tuple[str, bytes], without: str = "") -> Record:
+    record = scene.good()
+    return record._replace(headers=[*(pair for pair in record.headers if pair[0] != without), *more])
+
+
+def a_header_twice(scene: Scene) -> Record:
+    return with_headers(scene, ("ce_tenantid", scene.neighbour.tenant_id.encode()))
+
+
+def a_header_that_is_no_text(scene: Scene) -> Record:
+    return with_headers(scene, ("ce_subject", b"\xff\xfe"), without="ce_subject")
+
+
+def a_huge_header(scene: Scene) -> Record:
+    return with_headers(scene, ("ce_subject", b"x" * 300_000), without="ce_subject")
+
+
 CASES = (
     Case("garbage", garbage, Reason.MALFORMED, proven=False),
     Case("signed garbage", lambda scene: scene.with_value(Random(8).randbytes(900)), Reason.MALFORMED, proven=True),
@@ -108,6 +138,12 @@ CASES = (
     Case("another service's key", anothers_key, Reason.BAD_SIGNATURE, proven=False),
     Case("moved to another partition", moved, Reason.BAD_SIGNATURE, proven=False),
     Case("signed for a wrong partition", misplaced, Reason.WRONG_PARTITION, proven=True),
+    Case("cut short", cut_short, Reason.MALFORMED, proven=True),
+    Case("a length without end", a_length_without_end, Reason.MALFORMED, proven=True),
+    Case("more behind the event", with_more_behind, Reason.MALFORMED, proven=True),
+    Case("a header twice", a_header_twice, Reason.MALFORMED, proven=False),
+    Case("a header that is no text", a_header_that_is_no_text, Reason.MALFORMED, proven=False),
+    Case("a huge header", a_huge_header, Reason.MALFORMED, proven=False),
     Case("a megabyte", a_megabyte, Reason.TOO_LARGE, proven=True),
     Case("another tenant in the value", anothers_value, Reason.TENANT_MISMATCH, proven=True),
 )

@@ -15,8 +15,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its documen
     UserScramCredentialUpsertion,
 )
 
+from infra.ops.lag.offsets import OffsetReader
 from infra.ops.local.kafka import KafkaBroker, MissingTool, SuperUser
 from infra.runtime.kafka.acls import SERVICES
+from infra.runtime.kafka.topics import ensure_topics
+from schemas.topics import Stage
 from tests.conftest import missing_tool
 from tests.integration.infra.runtime.kafka.guarded import GuardedKafka
 
@@ -34,6 +37,9 @@ async def guarded(session_dir: Path) -> AsyncIterator[GuardedKafka]:
     kafka = GuardedKafka(broker.client)
     users = [*(f"ticketstream-{service}" for service in SERVICES), "anna", "bo", "no-group", "no-topic", STRANGER]
     await asyncio.to_thread(_make_users, kafka, users)
+    await ensure_topics(broker.client, prefix="new.", partitions=1, single_node=True)
+    # Of a new Kafka, whose groups have no coordinator yet: that once ended the process that asked.
+    assert len(await asyncio.to_thread(OffsetReader(broker.client, "new.").read)) == len(Stage)
     yield kafka
     await broker.stop()
 
