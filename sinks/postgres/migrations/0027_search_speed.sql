@@ -73,7 +73,8 @@ BEGIN
 END $$;
 
 -- As in 0016, but only the first `leaders` of the words, which are the rarest, bring candidates. Of the best of those the documents are
--- read to see which of the other words they have: far fewer than the documents that have one of them.
+-- read to see which of the other words they have: far fewer than the documents that have one of them. A word that nearly all have brings
+-- some of them.
 CREATE FUNCTION best_similar_tickets(
     words text[], weights double precision[], leaders integer, least_weight double precision, exclude_ticket text, its_end_customer text,
     for_same_customer double precision, ceiling integer, most integer
@@ -94,7 +95,7 @@ BEGIN
             CROSS JOIN LATERAL (
                 SELECT d.ctid AS place, d.ticket_id AS id FROM public.tickets d
                 WHERE public.search_keys(d.tenant_id, d.search) @> ARRAY[public.search_key(tenant, asked.word)]
-                    AND d.tenant_id || '' = tenant AND d.ticket_id <> exclude_ticket
+                    AND d.tenant_id || '' = tenant AND d.ticket_id <> exclude_ticket LIMIT 5000
             ) AS hit
             GROUP BY hit.place ORDER BY sum(asked.weight) DESC, min(hit.id) LIMIT ceiling),
         judged AS MATERIALIZED (
@@ -140,7 +141,7 @@ BEGIN
             CROSS JOIN LATERAL (
                 SELECT d.ctid AS place, d.article_id AS id FROM public.knowledge_articles d
                 WHERE public.search_keys(d.tenant_id, d.search) @> ARRAY[public.search_key(tenant, asked.word)]
-                    AND d.tenant_id || '' = tenant
+                    AND d.tenant_id || '' = tenant LIMIT 5000
             ) AS hit
             GROUP BY hit.place ORDER BY sum(asked.weight) DESC, min(hit.id) LIMIT ceiling),
         judged AS MATERIALIZED (

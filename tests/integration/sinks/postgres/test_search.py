@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,9 @@ from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import tenant_transaction
 from infra.runtime.stream.record import Position
 from schemas.events import Requester, Ticket, TicketKind, TicketReceived
-from sinks.postgres.search import EXCERPT_CHARACTERS, MATCH_CEILING, Found, Search
+from sinks.postgres import search
+from sinks.postgres.joint_questions import Kind, Rows
+from sinks.postgres.search import EXCERPT_CHARACTERS, INCIDENTS, MATCH_CEILING, Found, Search
 from sinks.postgres.tickets import Tickets
 from tests.integration.sinks.postgres.conftest import MakeTenant, PoolOf
 
@@ -209,6 +212,52 @@ async def test_the_best_is_found_behind_a_crowd_that_shares_a_word_or_two(
     )
 
     assert found[0] == "best"
+
+
+@pytest.mark.parametrize("documents", [0, 1, 5])
+async def test_words_that_bring_no_candidates_still_judge_them(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch, documents: int
+) -> None:
+    question = (corpus.tenant_id, "mailbox full\nthe mailbox of accounts cannot send", "Quill", "none", 5)
+    everything = await corpus.search.similar_solved(*question)
+    monkeypatch.setattr(search, "LEADING_DOCUMENTS", documents)
+    assert await corpus.search.similar_solved(*question) == everything
+    assert [found.id for found in everything] == ["5", "60"]
+
+
+async def test_words_that_are_frequent_are_counted_once(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch, pool_of: PoolOf
+) -> None:
+    monkeypatch.setattr(search, "FREQUENT", 3)
+    asking, counted = Search(await pool_of("enrich")), []
+    ask = asking._ask
+
+    def noted(kind: Kind, tenant_id: str, *asked: object) -> asyncio.Future[Rows]:
+        counted.extend([set(asked[0])] if kind is search._COUNTS and isinstance(asked[0], list) else [])
+        return ask(kind, tenant_id, *asked)
+
+    monkeypatch.setattr(asking, "_ask", noted)
+    first, again = [
+        await asking.similar_solved(corpus.tenant_id, "mailbox full of copiers", None, "none", 5) for _ in range(2)
+    ]
+    assert first == again
+    assert counted[0] - counted[1] == {f"@{corpus.tenant_id}", "mailbox", "full"}
+
+
+async def test_of_an_address_that_every_ticket_names_the_last_are_found(
+    make_tenant: MakeTenant, operator: Pool, pool_of: PoolOf
+) -> None:
+    tenant_id = await make_tenant()
+    crowd = [solved(f"{n}", "gateway", "The gateway 10.0.0.1 is slow.") for n in range(1000, 1250)]
+    named = solved("1000", "gateway and till", "Between 10.0.0.1 and 10.0.0.7 nothing goes.")
+    await DataStore(operator, tenant_id, "test").solved_tickets([*crowd[1:], named])
+    asked = [ip_address("10.0.0.1"), ip_address("10.0.0.7")]
+
+    found = ids(await Search(await pool_of("enrich")).by_addresses(tenant_id, asked, None))
+
+    assert len(found) == INCIDENTS
+    assert all(ticket_id == "1000" or int(ticket_id) >= 1050 for ticket_id in found)
+    assert "1000" in found
 
 
 async def test_only_solved_tickets_are_similar_and_a_reopened_one_is_none(
