@@ -23,6 +23,7 @@ from infra.runtime.keys.feedback_links import FeedbackLink, make_link_token
 from infra.runtime.keys.rings import KeyRing, new_ring_key
 from infra.runtime.keys.signing import SigningKey
 from infra.runtime.postgres.pool import Pool, open_pool
+from infra.runtime.postgres.tenant import tenant_transaction
 from ingest.verifier import raw_key, signature
 from schemas.envelope import parse
 from schemas.events import FeedbackSubmitted, TicketReceived
@@ -225,8 +226,23 @@ async def test_feedback_by_token_and_by_link_is_on_kafka(site: Site) -> None:
             assert (answer.status, await answer.json()) == (200, {"feedback": [], "next_cursor": None})
         async with session.get(f"{url}/stats", headers=bearer) as answer:
             assert (await answer.json())["total"] == 0
+        for other in (url, f"{url}/stats"):
+            async with session.get(f"{other}?tenant_id=msp-other", headers=bearer) as answer:
+                assert answer.status == 403
+        async with session.post(
+            url, json={"ticket_id": "1", "rating": 4, "tenant_id": "msp-other"}, headers=bearer
+        ) as answer:
+            assert answer.status == 403
+        async with session.get(f"{site.internal}/metrics") as answer:
+            assert "ticketstream_tokens_for_another_tenant_total 3.0" in await answer.text()
+        async with tenant_transaction(site.pool, TENANT) as connection:
+            entries = await connection.fetch("SELECT who, subject FROM audit_log WHERE operation = 'refused'")
+        routes = ("GET /api/v1/feedback", "GET /api/v1/feedback/stats", "POST /api/v1/feedback")
+        assert [tuple(entry.values()) for entry in entries] == [
+            (f"token {token_id}", f"{route} from 127.0.0.1") for route in routes
+        ]
         await ApiTokens(site.pool).revoke(TENANT, token_id, Change(WHO))
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(5):
             while (await session.get(url, headers=bearer)).status != 401:
                 await asyncio.sleep(0.2)
         about = FeedbackLink.to(
@@ -246,6 +262,8 @@ async def test_sigterm_finishes_what_is_under_way_and_exits_within_15_seconds(si
     assert code == 0
     assert time.monotonic() - started < 15
     answers = await asyncio.gather(*sending, return_exceptions=True)
+    (token,) = await ApiTokens(site.pool).list(TENANT)
+    assert token.last_used_at is not None, "the last uses are written before it goes"
     accepted = [answer[1]["event_id"] for answer in answers if not isinstance(answer, BaseException)]
     await asyncio.to_thread(records, site, Topic.TICKETS_RECEIVED, *accepted)
 
