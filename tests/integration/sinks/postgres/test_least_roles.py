@@ -77,7 +77,7 @@ async def calls(postgres: MigratedDatabase) -> dict[str, str]:
     rows = await superuser.fetch(
         """SELECT p.proname, (
                SELECT coalesce(string_agg(value || format_type(type, NULL), ', '), '') FROM unnest(p.proargtypes) type)
-           FROM pg_proc p, LATERAL (SELECT CASE WHEN p.proisstrict THEN '''''::' ELSE 'NULL::' END) given(value)  -- strict: not for NULL
+           FROM pg_proc p, LATERAL (SELECT CASE WHEN p.proisstrict THEN '''''::' ELSE 'NULL::' END) given(value)
            WHERE p.pronamespace = 'public'::regnamespace AND p.prorettype <> 'trigger'::regtype"""
     )
     await superuser.close()
