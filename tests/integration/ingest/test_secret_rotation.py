@@ -22,6 +22,7 @@ from infra.runtime.postgres.pool import open_pool
 from ingest.secret_uses import WRITE_SECONDS
 from sinks.postgres.service_keys import ServiceKeys
 from tests.integration.ingest.edge import RunningEdge, Sender, start
+from tests.integration.operator_token import operator_token
 
 TENANT = "rotated-under-load"
 PROGRAM = "import sys; from infra.ops.cli.main import run; sys.exit(run(sys.argv[1:]))"
@@ -78,6 +79,7 @@ async def site(topics: str, postgres_server: Any, tmp_path: Path) -> AsyncIterat
     common = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd()), "KAFKA_BOOTSTRAP_SERVERS": topics}
     operator = common | rings | {
         "DATABASE_URL_OPERATOR": postgres.dsns["operator"],
+        "TICKETSTREAM_OPERATOR_TOKEN": await operator_token(postgres.dsns["operator"], "Test Engineer"),
         "TICKETSTREAM_PUBLIC_URL": "https://tickets.example.com",
         "TICKETSTREAM_STATE_DIR": str(tmp_path / "no-stack"),
     }  # fmt: skip

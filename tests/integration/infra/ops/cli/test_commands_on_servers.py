@@ -19,9 +19,7 @@ from uuid import uuid4
 import pytest
 
 from infra.runtime.keys.rings import new_ring_key
-from infra.runtime.postgres.pool import open_pool
-from sinks.postgres.audit_log import Change
-from sinks.postgres.operator_tokens import NewOperatorToken, OperatorTokens, Role
+from tests.integration.operator_token import operator_token
 
 PROGRAM = "import sys; from infra.ops.cli.main import run; sys.exit(run(sys.argv[1:]))"
 
@@ -44,15 +42,6 @@ class Ran:
         return found
 
 
-async def operator_token(dsn: str, person: str, role: Role, *tenants: str) -> str:
-    """A new one; no tenants stand for all."""
-    pool = await open_pool(dsn, service="operator", size=1)
-    new = NewOperatorToken(person, role, frozenset(tenants) or None)
-    token, _ = await OperatorTokens(pool).create(new, Change("test"))
-    await pool.close()
-    return token
-
-
 @dataclass(frozen=True, slots=True)
 class CommandLine:
     environment: dict[str, str]
@@ -71,7 +60,7 @@ class CommandLine:
 @pytest.fixture(name="ticketstream", scope="module")
 async def command_line(postgres: Database, topics: str, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     own = {
-        "TICKETSTREAM_OPERATOR_TOKEN": await operator_token(postgres.dsns["operator"], "Test Operator", Role.ENGINEER),
+        "TICKETSTREAM_OPERATOR_TOKEN": await operator_token(postgres.dsns["operator"], "Test Operator"),
         "KAFKA_BOOTSTRAP_SERVERS": topics,
         "DATABASE_URL_OPERATOR": postgres.dsns["operator"],
         "TICKETSTREAM_STATE_DIR": str(tmp_path_factory.mktemp("no-stack")),

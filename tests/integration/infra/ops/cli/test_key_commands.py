@@ -21,6 +21,7 @@ from sinks.postgres.credentials import DeskCredentials
 from sinks.postgres.encrypted_columns import AT_ONCE, EncryptedValues, columns_of
 from sinks.postgres.tenants import Change, NewTenant, TenantStore
 from sinks.postgres.webhook_secrets import COLUMN, WebhookSecrets
+from tests.integration.operator_token import operator_token
 
 PROGRAM = "import sys; from infra.ops.cli.main import run; sys.exit(run(sys.argv[1:]))"
 TENANTS = ("ring-a", "ring-b", "ring-c")
@@ -79,6 +80,7 @@ async def world(postgres_server: Any, tmp_path: Path) -> AsyncIterator[World]:
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(Path.cwd()),
         "DATABASE_URL_OPERATOR": postgres.dsns["operator"],
+        "TICKETSTREAM_OPERATOR_TOKEN": await operator_token(postgres.dsns["operator"], "Test Engineer"),
         "TICKETSTREAM_PUBLIC_URL": "https://tickets.example.com",
         "TICKETSTREAM_STATE_DIR": str(tmp_path),
     }

@@ -36,6 +36,7 @@ from schemas.topics import SIGNED_BY, Stage, Topic
 from schemas.wire_format import Codec
 from sinks.postgres.migrate import migrate
 from sinks.postgres.service_keys import ServiceKeys
+from tests.integration.operator_token import operator_token
 
 PROGRAM = "import sys; from infra.ops.cli.main import run; sys.exit(run(sys.argv[1:]))"
 PARTITIONS = 32
@@ -93,7 +94,7 @@ class ReplayWorld:
             "DATABASE_URL_OPERATOR": operator,
             "TICKETSTREAM_TOPIC_PREFIX": prefix,
             "TICKETSTREAM_STATE_DIR": str(folder / "no-stack"),
-            "TICKETSTREAM_OPERATOR": "Test Operator",
+            "TICKETSTREAM_OPERATOR_TOKEN": await operator_token(operator, "Test Operator"),
             "TICKETSTREAM_REPLAY_SIGNING_KEY_FILE": str(folder / "replay.pem"),
         }
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
