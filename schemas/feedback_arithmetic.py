@@ -12,6 +12,8 @@ from schemas.events.feedback import FeedbackAggregated, FeedbackSubmitted, Feedb
 RECENT = 10
 RECENT_AT_LEAST = 5
 RECENT_WITHIN = timedelta(days=1)
+MOST_RESPONDENTS = 20
+"""Browsers whose answers count on a note; those that come later are kept and don't count: a new cookie is easily had."""
 
 
 @dataclass(frozen=True, slots=True)

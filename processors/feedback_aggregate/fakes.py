@@ -6,7 +6,7 @@ from datetime import datetime
 
 from infra.runtime.clock import Clock, SystemClock
 from schemas.events import FeedbackAggregated, FeedbackSubmitted
-from schemas.feedback_arithmetic import Answer, aggregated
+from schemas.feedback_arithmetic import MOST_RESPONDENTS, Answer, aggregated
 
 
 class FakeFeedbackStore:
@@ -29,9 +29,19 @@ class FakeFeedbackStore:
 
 
 def _counting(answers: list[FeedbackSubmitted]) -> list[FeedbackSubmitted]:
-    """Without the earlier answers of a browser that answered again on the same note."""
+    """Without the earlier answers of a browser that answered again on the same note, and without those of a note's 21st browser."""
     last: dict[tuple[str | None, str | None], str] = {}
     for answer in sorted(answers, key=lambda answer: answer.submitted_at):
         if answer.respondent and answer.enhancement_id:
             last[answer.enhancement_id, answer.respondent] = answer.event_id
-    return [a for a in answers if last.get((a.enhancement_id, a.respondent), a.event_id) == a.event_id]
+    browsers: dict[str | None, dict[str, None]] = {}
+    for answer in answers:
+        of_note = browsers.setdefault(answer.enhancement_id, {})
+        if answer.respondent and len(of_note) < MOST_RESPONDENTS:
+            of_note[answer.respondent] = None
+    return [
+        a
+        for a in answers
+        if last.get((a.enhancement_id, a.respondent), a.event_id) == a.event_id
+        and (not a.enhancement_id or not a.respondent or a.respondent in browsers[a.enhancement_id])
+    ]

@@ -13,7 +13,7 @@ from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import Connection, tenant_transaction
 from schemas import ids
 from schemas.events import FeedbackAggregated, FeedbackSubmitted, FeedbackType
-from schemas.feedback_arithmetic import Answer, aggregated
+from schemas.feedback_arithmetic import MOST_RESPONDENTS, Answer, aggregated
 
 MAX_PAGE = 500
 
@@ -27,6 +27,11 @@ UPDATE enhancement_feedback AS f SET counts = (f.feedback_id = (
     SELECT feedback_id FROM enhancement_feedback WHERE tenant_id = $1 AND enhancement_id = $2 AND respondent = $3
     ORDER BY submitted_at DESC, feedback_id LIMIT 1))
 WHERE f.tenant_id = $1 AND f.enhancement_id = $2 AND f.respondent = $3
+"""
+_ONLY_SO_MANY_COUNT = """
+UPDATE enhancement_feedback SET counts = false WHERE tenant_id = $1 AND feedback_id = $4 AND (
+    SELECT count(DISTINCT respondent) FROM enhancement_feedback
+    WHERE tenant_id = $1 AND enhancement_id = $2 AND respondent IS NOT NULL AND respondent <> $3 AND counts) >= $5
 """
 _AGGREGATE = """
 INSERT INTO feedback_aggregates (tenant_id, input_id, ticket_id, total, ratings, thumbs_up, thumbs_down, average_rating,
@@ -124,7 +129,9 @@ class Feedback:
             event.comment, event.submitted_by, event.minutes_saved, event.respondent, event.submitted_at,
         )  # fmt: skip
         if event.respondent and event.enhancement_id:
-            await connection.execute(_LAST_ANSWER_COUNTS, event.tenant_id, event.enhancement_id, event.respondent)
+            of_browser = (event.tenant_id, event.enhancement_id, event.respondent)
+            await connection.execute(_LAST_ANSWER_COUNTS, *of_browser)
+            await connection.execute(_ONLY_SO_MANY_COUNT, *of_browser, event.event_id, MOST_RESPONDENTS)
 
     async def _aggregate(self, connection: Connection, event: FeedbackSubmitted) -> FeedbackAggregated:
         rows = await connection.fetch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -127,6 +128,21 @@ def answer(tenant_id: str, number: int) -> FeedbackSubmitted:
         feedback_type=FeedbackType.THUMBS_UP,
         submitted_at=NOON + timedelta(microseconds=number // 3),
     )
+
+
+async def test_twenty_browsers_count_on_a_note_and_each_may_change_its_mind(pool_of: PoolOf, tenant: str) -> None:
+    stored, note = Feedback(await pool_of("feedback_aggregate")), str(uuid4())
+    for number, browser in enumerate((*range(23), 3, 22)):
+        said = replace(
+            answer(tenant, 0),
+            enhancement_id=note,
+            respondent=f"b{browser}",
+            submitted_at=NOON + timedelta(minutes=number),
+        )
+        result = await stored.store(said)
+    assert result.total == 20
+    elsewhere = replace(answer(tenant, 0), enhancement_id=str(uuid4()), respondent="b22")
+    assert (await stored.store(elsewhere)).total == 21
 
 
 async def test_pages_of_feedback_are_the_whole_list_once(pool_of: PoolOf, make_tenant: MakeTenant) -> None:

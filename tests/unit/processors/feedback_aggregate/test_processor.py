@@ -43,6 +43,17 @@ async def test_a_browsers_last_answer_on_a_note_counts() -> None:
     assert (result.total, result.average_rating) == (1, 5)
 
 
+async def test_twenty_browsers_count_on_a_note_and_each_may_change_its_mind() -> None:
+    store = FakeFeedbackStore()
+    for number, browser in enumerate((*range(23), 3, 22), 2):
+        said = replace(
+            ANSWER, event_id=f"a{number}", respondent=f"b{browser}", submitted_at=AT + timedelta(minutes=number)
+        )
+        result = await aggregated(store, said)
+    assert result.total == 20
+    assert (await aggregated(store, replace(ANSWER, event_id="b", enhancement_id="n2", respondent="b22"))).total == 21
+
+
 async def test_tenants_are_added_up_apart() -> None:
     store = FakeFeedbackStore()
     await aggregated(store, ANSWER)

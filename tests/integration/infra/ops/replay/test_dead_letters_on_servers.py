@@ -15,7 +15,9 @@ from schemas import ids
 from schemas.envelope import Envelope, parse
 from schemas.reasons import Reason
 from schemas.topics import Stage, Topic
+from sinks.postgres.operator_tokens import Role
 from tests.integration.infra.ops.replay.replay_world import Owner, ReplayWorld, a_moment, received, rfc
+from tests.integration.operator_token import operator_token
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -56,6 +58,26 @@ async def test_letters_are_found_by_what_they_say(world: ReplayWorld, owner: Own
     by_ticket = (await world.command(*whole, "--ticket", event.ticket_id, "--stage", "enrich")).value["dead_letters"]
     assert [row["reason"] for row in by_ticket] == ["internal_error"]
     assert (await world.command(*whole, "--until", rfc(since))).value["dead_letters"] == []
+
+
+async def test_a_person_sees_the_letters_of_own_tenants_only(world: ReplayWorld, owner: Owner) -> None:
+    since, own = await a_moment(), await world.tenant()
+    _, others = await dead_letter(world, owner, Reason.INTERNAL_ERROR)
+    _, nobodys = await dead_letter(world, owner, Reason.BAD_SIGNATURE, proven=False)
+    _, mine = await dead_letter(world, own, Reason.INTERNAL_ERROR)
+    dsn = world.environment["DATABASE_URL_OPERATOR"]
+    token = await operator_token(dsn, "Own Only", Role.SUPPORT, own.tenant_id)
+
+    listed = await world.command("dead-letters", "list", "--since", rfc(since), "--json", token=token)
+    assert [row["event_id"] for row in listed.value["dead_letters"]] == [mine.event_id]
+    for letter_id in (others.event_id, nobodys.event_id):
+        shown = await world.command("dead-letters", "show", letter_id, "--why", "curious", token=token)
+        assert shown.code == 1 and "KeyError" not in shown.out + shown.err
+    assert (await world.command("dead-letters", "show", mine.event_id, token=token)).code == 0
+    everything = await world.command("dead-letters", "replay", "--yes", token=token)
+    assert everything.code == 1 and f"name one of yours: {own.tenant_id}" in everything.err
+    assert await world.audit(owner) == [("refused", "Own Only", "")]
+    assert await world.audit(own) == [("dead-letters show", "Own Only", "")]
 
 
 async def test_one_letter_is_shown_whole_and_looking_is_audited(
