@@ -64,7 +64,6 @@ async def aviary(kafka: str, postgres: MigratedDatabase, session_dir: Path) -> A
         "OPENROUTER_API_KEY": f"sk-or-canary-{token_hex(16)}",
         "KAFKA_SASL_PASSWORD": f"canary-sasl-{token_hex(16)}",
         "KAFKA_SSL_KEY_PASSWORD": f"canary-ssl-{token_hex(16)}",
-        "TICKETSTREAM_OPERATOR_TOKEN": f"canary-operator-{token_hex(16)}",
     }
     async with ModelServer() as model, aiohttp.ClientSession() as session:
         known = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
@@ -78,13 +77,15 @@ async def aviary(kafka: str, postgres: MigratedDatabase, session_dir: Path) -> A
             "TICKETSTREAM_RECONCILE_INTERVAL_SECONDS": "3",
             "TICKETSTREAM_MODEL_API_BASE": model.base_url,
         }
-        options = StackOptions(folder, WantedPorts.any_free(), environment=known)
+        started_by = known | {"TICKETSTREAM_OPERATOR_TOKEN": f"canary-operator-{token_hex(16)}"}
+        options = StackOptions(folder, WantedPorts.any_free(), environment=started_by)
         async with LocalStack(options, groups=with_the_bug) as stack:
             assert stack.endpoints.servicedesk
             pool = await open_pool(known["DATABASE_URL_OPERATOR"], service="operator")
             tap, desks = Tap(kafka, PREFIX, PARTITIONS), SimulatorControl(stack.endpoints.servicedesk, session)
             chain = RunningChain(stack, known, session, pool, desks, tap)
-            yield Aviary(chain, model, chosen, session_dir, _own(postgres.dsn))
+            planted = chosen | {"TICKETSTREAM_OPERATOR_TOKEN": started_by["TICKETSTREAM_OPERATOR_TOKEN"]}
+            yield Aviary(chain, model, planted, session_dir, _own(postgres.dsn))
             tap.close()
             await pool.close()
     shutil.rmtree(folder, ignore_errors=True)

@@ -32,7 +32,7 @@ class Needles:
         assert len(raw) >= SHORTEST, f"{name} is too short to be looked for"
         self.names.add(name)
         for form, needle in _forms(raw):
-            self.forms[needle] = (name, form)
+            self.forms.setdefault(needle, (name, form))
 
     def look(self, place: str, content: str | bytes) -> None:
         """Remembers what is found, and how much was searched in places of this kind (what stands before a colon)."""

@@ -16,6 +16,8 @@ from secrets import token_hex
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from infra.ops.cli.tenancy import create_tenant
 from infra.ops.cli.webhook_request import headers, key_of, new_webhook_id, send
 from infra.ops.local.servicedesk_simulator import DeskFault, DeskSettings
@@ -219,10 +221,8 @@ async def operators_mistakes(flock: Flock, tenant: Tenant) -> None:
         (debug, ("tenant", "create", tenant.tenant_id, *desk)),
         (debug, ("tenant", "set", tenant.tenant_id, "max_concurrent_jobs=many")),
         (debug, ("dead-letters", "list", *letters)),
-        (debug, ("dead-letters", "replay", *letters, "--reason", "SUP-2", "--yes")),
+        (debug, ("dead-letters", "replay", *letters, "--reason", "desk_refused", "--why", "SUP-2", "--yes")),
         (debug, ("webhook", "send", tenant.tenant_id, "--sample")),
-        (debug, ("key", "list")),
-        (debug, ("lag", "show")),
         (debug | {"DATABASE_URL_OPERATOR": refused}, words),
         (debug | {"DATABASE_URL_OPERATOR": f"postgresql://u:{password}@127.0.0.1:1/x"}, words),
         (debug | {"DATABASE_URL_OPERATOR": f"postgresql://u:{password}@[::1/x"}, words),
@@ -231,7 +231,7 @@ async def operators_mistakes(flock: Flock, tenant: Tenant) -> None:
         (debug | {"TICKETSTREAM_WEBHOOK_KEYS": f"k:{ring}"}, ("webhook", "send", tenant.tenant_id, "--sample")),
         (debug | {"TICKETSTREAM_OPERATOR_TOKEN": token}, words),
     )
-    assert 0 in codes and 1 in codes and 2 in codes, codes
+    assert codes[:-1] == [0, 1, 1, 2, 0, 0, 0, 1, 1, 2, 2, 1, 1], codes
 
 
 async def a_process_that_refuses_its_settings(flock: Flock) -> None:
@@ -275,6 +275,7 @@ async def search(flock: Flock) -> list[Found]:
     return needles.found
 
 
+@pytest.mark.timeout(400)
 async def test_no_secret_is_found_in_anything_that_was_written(aviary: Aviary, tmp_path: Path) -> None:
     flock = Flock(aviary, tmp_path)
     plant_what_the_stack_made(flock)
