@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra.ops.cli.acting import Acting
 from infra.ops.cli.database import ring
@@ -59,6 +59,8 @@ async def replace_credential(at_work: Acting, tenant_id: str, wish: Wish) -> Rep
     if trial.verdict is Verdict.REFUSED or (trial.verdict is Verdict.UNTRIED and not wish.untested):
         await _audit_refusal(at_work, tenant_id, wish, change, trial)
         raise _failure(tenant, wish, trial)
+    if trial.verdict is Verdict.UNTRIED:
+        change = replace(change, reason=f"{wish.reason} (untested: {trial.detail})".strip())
     try:
         if wish.credential is None:
             await store.roll_back_credential(tenant_id, credential, credentials, change)

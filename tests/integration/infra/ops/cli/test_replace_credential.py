@@ -183,9 +183,10 @@ async def test_a_desk_that_does_not_answer_changes_nothing_but_for_an_engineer(d
     assert await desk.current() == desk.credential("old")
 
     engineer = Acting(desk.at_work.around, desk.at_work.pool, Operator("Erin", Role.ENGINEER))
-    done = await replace_credential(engineer, desk.tenant_id, Wish(wish.credential, untested=True))
+    done = await replace_credential(engineer, desk.tenant_id, Wish(wish.credential, "SUP-9", untested=True))
 
     assert done.trial.verdict is Verdict.UNTRIED
+    assert (await desk.audited())[-1][-1].startswith("SUP-9 (untested: ")
     assert await desk.current() == wish.credential
 
 
