@@ -52,7 +52,7 @@ async def test_nothing_of_an_erased_tenant_stays_and_nobody_else_notices(
     assert receipt["kafka"][f"{PREFIX}{Topic.TICKETS_RECEIVED}"]["deleted"] >= 3
     assert receipt["kafka"][f"{PREFIX}{Topic.DEAD_LETTERS}"]["deleted"] == 1
     assert canary not in await found_in_database(tenant.chain, canary)
-    assert await found_in_database(tenant.chain, tenant.tenant_id) == set(receipt["postgres"]["kept"])
+    assert await found_in_database(tenant.chain, tenant.tenant_id) <= set(receipt["postgres"]["kept"])
     assert await others(other_tenant) == before
 
     await what_comes_late_is_dropped(tenant)
@@ -68,7 +68,7 @@ async def test_nothing_of_an_erased_tenant_stays_and_nobody_else_notices(
         topic: told["end_offset"] for topic, told in receipt["kafka"].items() if topic in ends
     }, "no stage wrote anything more"
     assert all(first == end for first, end in ends.values())
-    assert await found_in_database(tenant.chain, tenant.tenant_id) == set(receipt["postgres"]["kept"])
+    assert await found_in_database(tenant.chain, tenant.tenant_id) <= set(receipt["postgres"]["kept"])
 
 
 async def fill(tenant: Tenant, canary: str) -> None:
