@@ -7,6 +7,8 @@ json_file      the file of `--json FILE`, opened before anything is done
 confirmation   what can't be undone is asked for first
 tenant_argument   the argument that names a tenant
 surroundings   where Kafka, PostgreSQL and the secrets are: the environment, else the local stack's folder
+acting         who runs a command, in which role, for which tenants; whoever may not is refused and audited
+rights         who may use which command, in one table
 commands/      a module a group
 imports/       files of knowledge, inventory and history, read whole and checked before anything is written
 """

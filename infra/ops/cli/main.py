@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "database": ("database", "create and change the tables"),
     "key": ("key", "signing keys and key rings"),
     "tenant": ("tenant", "create tenants and change their settings"),
-    "token": ("token", "bearer tokens of the feedback API"),
+    "token": ("token", "tokens of tenants' tools and of persons"),
     "webhook": ("webhook", "sign and send a webhook, and read the answer"),
     "knowledge": ("knowledge", "import knowledge articles"),
     "inventory": ("inventory", "import network inventory"),

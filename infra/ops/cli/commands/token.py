@@ -31,12 +31,16 @@ def token() -> None:
 
 
 class NamesOne(JsonCommand):
-    """Either a TENANT or a person: a TENANT that `--json` took for its FILE is given back."""
+    """Either a TENANT or a person: a TENANT that `--json` took for its FILE is given back. `words` is how many a TENANT has with
+    what belongs to it, where they are read as one argument."""
+
+    words = 0
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)
         rest = super().parse_args(ctx, args)
-        if "--json" in given and ctx.params.get("tenant_id") is None and not ctx.params.get("person"):
+        lacks = len(ctx.params["words"]) < self.words if self.words else ctx.params.get("tenant_id") is None
+        if "--json" in given and lacks and not ctx.params.get("person"):
             given[given.index("--json")] = "--json=-"
             ctx.params.clear()
             return super().parse_args(ctx, given)
@@ -103,7 +107,11 @@ def list_(tenant_id: str | None, person: bool, json_to: JsonTo) -> int:
     return 0
 
 
-@token.command(cls=JsonCommand)
+class NamesOneAndItsToken(NamesOne):
+    words = 2
+
+
+@token.command(cls=NamesOneAndItsToken)
 @click.argument("words", metavar="[TENANT] [TOKEN_ID]", nargs=-1)
 @click.option("--person", help="End all tokens of this person, or the one that is named.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
