@@ -6,9 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from infra.ops.leaving.ports import Records
 from infra.ops.leaving.receipt import Partition, Receipt
+from infra.runtime.kafka.topic_report import BrokersUnreachable
 from sinks.postgres.audit_log import Change
 from sinks.postgres.erasure import Begun, TenantErasure
 from sinks.postgres.tenant_directory import ANSWER_SECONDS, POLL_SECONDS
@@ -19,6 +21,7 @@ QUIET_SECONDS = 3.0
 """A record on its way to Kafka when its writer heard of the erasure arrives within this."""
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.5
+T = TypeVar("T")
 
 
 class StillWritten(RuntimeError):
@@ -75,18 +78,28 @@ class Erasing:
     async def _empty(self, begun: Begun) -> dict[str, Partition]:
         """Deletes until nothing has come for a while: what a process had handed to its producer arrives late."""
         deadline, quiet_since = self.monotonic() + self.times.patience, self.monotonic()
-        await asyncio.to_thread(self.records.delete, begun.partition)
+        await self._patiently(self.records.delete, begun.partition, deadline)
         while True:
-            extents = await asyncio.to_thread(self.records.extents, begun.partition)
+            extents = await self._patiently(self.records.extents, begun.partition, deadline)
             now = self.monotonic()
             if any(first != end for first, end in extents.values()):
                 if now > deadline:
                     raise StillWritten(f"records keep coming to partition {begun.partition}")
-                await asyncio.to_thread(self.records.delete, begun.partition)
+                await self._patiently(self.records.delete, begun.partition, deadline)
                 quiet_since = self.monotonic()
             elif now - quiet_since >= self.times.quiet:
                 return {
                     topic: Partition(begun.records.get(topic, (first, end))[0], end, end - first)
                     for topic, (first, end) in extents.items()
                 }
+            await asyncio.sleep(self.times.look)
+
+    async def _patiently(self, ask: Callable[[int], T], partition: int, deadline: float) -> T:
+        """Asked again while the partition's leader is away."""
+        while True:
+            try:
+                return await asyncio.to_thread(ask, partition)
+            except BrokersUnreachable:
+                if self.monotonic() > deadline:
+                    raise
             await asyncio.sleep(self.times.look)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Records(Protocol):
-    """One partition number in every topic. Blocking."""
+    """One partition number in every topic. Blocking. Raises BrokersUnreachable for what passes by itself."""
 
     def extents(self, partition: int) -> dict[str, tuple[int, int]]:
         """By topic: the first offset that can be read, and the end."""

@@ -11,7 +11,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its documen
     OffsetSpec,
 )
 
-from infra.runtime.kafka.asking import asked_until_answered
+from infra.runtime.kafka.asking import PASSING, asked_until_answered
 from infra.runtime.kafka.topic_report import BrokersUnreachable, TopicsError
 from schemas.topics import Topic
 
@@ -24,7 +24,8 @@ T = TypeVar("T")
 
 
 class PartitionRecords:
-    """Blocking: call it in a thread. Raises BrokersUnreachable when Kafka doesn't answer, TopicsError when it refuses."""
+    """Blocking: call it in a thread. Raises BrokersUnreachable when Kafka doesn't answer or has no leader for the partition now,
+    TopicsError when it refuses."""
 
     def __init__(self, client_config: Mapping[str, Any], prefix: str) -> None:
         self._client = AdminClient({"log_level": 0, "socket.connection.setup.timeout.ms": 5000, **client_config})
@@ -64,6 +65,8 @@ def _told(what: str, ask: Callable[[], T]) -> T:
         return asked_until_answered(ask)
     except KafkaException as error:
         cause = error.args[0]
-        raise TopicsError(f"Kafka did not {what}: {cause.str()} ({cause.name()})") from error
+        passes = cause.code() in PASSING or cause.retriable()
+        kind = BrokersUnreachable if passes else TopicsError
+        raise kind(f"Kafka did not {what}: {cause.str()} ({cause.name()})") from error
     except TimeoutError as error:
         raise BrokersUnreachable(f"Kafka did not {what} in time. Try again.") from error

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from infra.ops.cli.commands.tenant import tenant
 from infra.ops.leaving.erasing import Erasing, StillWritten, Times
 from infra.ops.leaving.receipt import Partition, Receipt
+from infra.runtime.kafka.topic_report import BrokersUnreachable
 from sinks.postgres.erasure import Begun
 
 AT = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -21,16 +22,19 @@ BEGUN = Begun("msp-acme-corp", 7, AT, 1, {"tickets.received": (3, 9)})
 
 
 class FakeRecords:
-    """One topic's partition; `late` records arrive one at each look."""
+    """One topic's partition; `late` records arrive one at each look. Has no leader for the first calls, `away` of them."""
 
-    def __init__(self, late: Iterator[int]) -> None:
-        self.first, self.end, self.late, self.deletes = 3, 9, late, 0
+    def __init__(self, late: Iterator[int], away: int = 0) -> None:
+        self.first, self.end, self.late, self.deletes, self.away = 3, 9, late, 0, away
 
     def extents(self, partition: int) -> dict[str, tuple[int, int]]:
         self.end += next(self.late, 0)
         return {"tickets.received": (self.first, self.end)}
 
     def delete(self, partition: int) -> None:
+        self.away -= 1
+        if self.away >= 0:
+            raise BrokersUnreachable("no leader")
         self.first, self.deletes = self.end, self.deletes + 1
 
 
@@ -44,6 +48,14 @@ async def test_what_arrives_late_is_deleted_too_and_counted() -> None:
 
     assert await emptying(records)._empty(BEGUN) == {"tickets.received": Partition(3, 12, 0)}
     assert records.deletes == 3
+
+
+async def test_a_leader_that_is_away_for_a_while_is_waited_for() -> None:
+    records = FakeRecords(iter([0]), away=5)
+
+    assert await emptying(records)._empty(BEGUN) == {"tickets.received": Partition(3, 9, 0)}
+    with pytest.raises(BrokersUnreachable):
+        await emptying(FakeRecords(iter([0]), away=500))._empty(BEGUN)
 
 
 async def test_it_does_not_go_on_for_ever() -> None:
