@@ -33,7 +33,7 @@ MAX_TEXT = 8000
 CANDIDATE_LEXEMES = 60
 QUERY_LEXEMES = 25
 COUNT_CEILING = 5000
-FREQUENT = 500
+FREQUENT = 100
 """So many documents have a word that counting it again soon would cost more than it tells."""
 FREQUENT_SECONDS = 3600.0
 LEADING_DOCUMENTS = 2000

@@ -33,7 +33,8 @@ from sinks.postgres.word_counts import WordCounts
 
 TICKETS = 300_000
 LOADING_AT_ONCE = 2
-WARM_UP = 40
+WARM_UP = 100
+"""Until the process has counted the tenants' frequent words, which it remembers for an hour."""
 QUESTIONS = 200
 """New tickets of each class of tenants."""
 AT_ONCE = 8

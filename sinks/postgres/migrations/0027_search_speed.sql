@@ -197,7 +197,7 @@ END $$;
 REVOKE ALL ON FUNCTION similar_solved_tickets, articles_about FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION similar_solved_tickets, articles_about TO ticketstream_enrich;
 
--- Search.by_addresses: as in 0016, but of an address that thousands of tickets name (a gateway's) the last 200 by their ids are compared.
+-- Search.by_addresses: as in 0016, but of an address that thousands of tickets name (a gateway's) the last 100 by their ids are compared.
 CREATE OR REPLACE FUNCTION addressed(its_tenant text, addresses inet[], its_end_customer text, most_tickets integer) RETURNS TABLE (
     item_id text, name text, details text, kind text, link text, bits integer,
     ticket_id text, subject text, description text, resolution text
@@ -222,7 +222,7 @@ BEGIN
                 SELECT last.ticket_id, count(*) AS shared FROM unnest(addresses) AS asked(address)
                 CROSS JOIN LATERAL (
                     SELECT a.ticket_id FROM ticket_addresses a WHERE a.tenant_id = its_tenant AND a.address = asked.address
-                    ORDER BY a.ticket_id DESC LIMIT 200) last
+                    ORDER BY a.ticket_id DESC LIMIT 100) last
                 GROUP BY last.ticket_id) named
             JOIN tickets t ON t.tenant_id = its_tenant AND t.ticket_id = named.ticket_id
             WHERE its_end_customer IS NULL OR t.end_customer IS NULL OR lower(t.end_customer) = lower(its_end_customer)

@@ -256,7 +256,7 @@ async def test_of_an_address_that_every_ticket_names_the_last_are_found(
     found = ids(await Search(await pool_of("enrich")).by_addresses(tenant_id, asked, None))
 
     assert len(found) == INCIDENTS
-    assert all(ticket_id == "1000" or int(ticket_id) >= 1050 for ticket_id in found)
+    assert all(ticket_id == "1000" or int(ticket_id) >= 1150 for ticket_id in found)
     assert "1000" in found
 
 
