@@ -10,6 +10,7 @@ from importlib.resources import files
 
 import asyncpg
 
+from sinks.postgres.audit_log import PLATFORM
 from sinks.postgres.roles import OWNER, RawConnection, admit_no_others, ensure_roles
 
 LOCK = 7_203_541_669_001
@@ -41,8 +42,9 @@ def migrations() -> list[Migration]:
     return sorted(listed, key=lambda migration: migration.number)
 
 
-async def migrate(dsn: str, passwords: Mapping[str, str] | None = None) -> list[str]:
-    """Make the roles, set the passwords given (role -> password), apply what is missing; the names of the files applied.
+async def migrate(dsn: str, passwords: Mapping[str, str] | None = None, *, who: str = "migrator") -> list[str]:
+    """Make the roles, set the passwords given (role -> password), apply what is missing; the names of the files applied, which the
+    audit log has, too, with `who` applied them.
 
     `dsn` is the migrator's: a superuser, or the owner of the database with CREATEROLE. Each file is a transaction of its own, run
     as `ticketstream_owner`. Raises MigrationError, and what asyncpg raises when PostgreSQL is away.
@@ -56,7 +58,10 @@ async def migrate(dsn: str, passwords: Mapping[str, str] | None = None) -> list[
         await connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
         await _prepare(connection, passwords or {})
-        return await _apply_missing(connection, migrations())
+        applied = await _apply_missing(connection, migrations())
+        if applied:
+            await _note_down(connection, who, applied)
+        return applied
     except asyncpg.InsufficientPrivilegeError as error:
         cure = "Migrate as a superuser, or as the owner of the database with CREATEROLE."
         raise MigrationError(f"The migrator may not do this: {error}. {cure}") from error
@@ -115,4 +120,18 @@ async def _apply(connection: RawConnection, migration: Migration) -> None:
             migration.number,
             migration.name,
             migration.checksum,
+        )
+
+
+async def _note_down(connection: RawConnection, who: str, applied: Sequence[str]) -> None:
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL ROLE {OWNER}")
+        await connection.execute("SELECT set_config('app.current_tenant_id', $1, true)", PLATFORM)
+        await connection.execute(
+            "INSERT INTO public.audit_log (tenant_id, who, operation, subject, new_value) VALUES ($1, $2, $3, $4, $5)",
+            PLATFORM,
+            who,
+            "database migrate",
+            f"{len(applied)} migrations",
+            ", ".join(applied),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -66,10 +66,10 @@ UPDATE replay_runs SET state = 'done', finished_at = now() WHERE tenant_id = $1 
 
 
 class ReplayRuns:
-    """Raises PostgresUnavailable when PostgreSQL is away."""
+    """`role` is that of the person who works with it, for the audit log. Raises PostgresUnavailable when PostgreSQL is away."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, role: str = "") -> None:
+        self._pool, self._role = pool, role
 
     async def start(self, run: ReplayRun) -> None:
         """Keep the run, with its entry in the audit log."""
@@ -78,7 +78,7 @@ class ReplayRuns:
                 _START, run.tenant_id, run.run_id, run.stage.value, run.to.value, run.since, run.until, run.ticket_id, run.again,
                 run.rate, run.who, run.reason, *run.window, *run.source, run.progress.next_offset,
             )  # fmt: skip
-            await audit_log.write(connection, audited(run, "replay start", run.who))
+            await audit_log.write(connection, replace(audited(run, "replay start", run.who), role=self._role))
 
     async def load(self, tenant_id: str, run_id: str) -> ReplayRun | None:
         """The tenant's part of a run, None if it has none."""
@@ -95,14 +95,14 @@ class ReplayRuns:
     async def resume(self, run: ReplayRun, who: str) -> None:
         """Note down in the audit log who goes on with it."""
         async with tenant_transaction(self._pool, run.tenant_id) as connection:
-            await audit_log.write(connection, audited(run, "replay resume", who))
+            await audit_log.write(connection, replace(audited(run, "replay resume", who), role=self._role))
 
     async def finish(self, run: ReplayRun, progress: Progress, who: str) -> None:
         """The part is done: its counts are kept and audited, once."""
         async with tenant_transaction(self._pool, run.tenant_id) as connection:
             await _save(connection, run, progress)
             if await connection.fetchval(_FINISH, run.tenant_id, UUID(run.run_id)) is not None:
-                await audit_log.write(connection, audited(run, "replay end", who, progress))
+                await audit_log.write(connection, replace(audited(run, "replay end", who, progress), role=self._role))
 
 
 def audited(run: ReplayRun, operation: str, who: str, progress: Progress | None = None) -> Audited:

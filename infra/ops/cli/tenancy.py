@@ -15,6 +15,7 @@ from infra.ops.cli.surroundings import Surroundings
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import tenant_transaction
 from ingest.verifier import raw_key
+from sinks.postgres.audit_log import AuditLog
 from sinks.postgres.credentials import DeskCredentials
 from sinks.postgres.tenant_directory import load_tenants
 from sinks.postgres.tenant_settings import BadSetting, TenantSettings
@@ -117,11 +118,14 @@ async def webhook_secret(around: Surroundings, pool: Pool, tenant_id: str) -> st
 
 
 async def current_webhook_secret(around: Surroundings, tenant_id: str) -> bytes:
-    """The raw HMAC key, for whoever may touch the tenant."""
+    """The raw HMAC key, for whoever may touch the tenant, to send a webhook in its name: that is noted down in the audit log."""
     from infra.ops.cli.acting import acting
 
     async with acting(around, tenant_id) as at_work:
-        return raw_key(await webhook_secret(around, at_work.pool, tenant_id))
+        key = raw_key(await webhook_secret(around, at_work.pool, tenant_id))
+        entry = at_work.operator.change().entry(tenant_id, "webhook send", "signed with the tenant's secret")
+        await AuditLog(at_work.pool).write(entry)
+        return key
 
 
 def pairs(given: tuple[str, ...]) -> Mapping[str, str]:

@@ -77,11 +77,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """How a run differs from the timer's. `since` begins elsewhere than where the last run ended; `who` is for the audit log."""
+    """How a run differs from the timer's. `since` begins elsewhere than where the last run ended; `who` and
+    `role` are for the audit log."""
 
     since: datetime | None = None
     dry_run: bool = False
     who: str = "reconcile"
+    role: str = ""
 
 
 class Result(StrEnum):

@@ -132,7 +132,7 @@ def _audited(report: Report, choices: Choices) -> tuple[Audited, ...]:
         return ()
     since = f"since {rfc3339(choices.since, 'seconds')}" if choices.since else ""
     fed = f"{report.counts.fed_in} tickets fed in"
-    return (Audited(report.tenant_id, choices.who, "reconcile", fed, reason=since),)
+    return (Audited(report.tenant_id, choices.who, "reconcile", fed, reason=since, role=choices.role),)
 
 
 def _skipped(tenant: Tenant, why: str, reason: str) -> Report:

@@ -7,13 +7,14 @@ import heapq
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
 from infra.ops.cli.failure import WrongUse
 from infra.ops.cli.kafka_reader import kafka_variables_checked
 from infra.ops.cli.output import Output
+from infra.ops.cli.sight import Sight
 from infra.ops.cli.surroundings import Surroundings
 from infra.ops.replay.feeding import TenantFeed
 from infra.ops.replay.letter_plan import LetterCounts, LetterReplaying
@@ -55,7 +56,7 @@ def newest(around: Surroundings, wanted: LetterFilter, limit: int) -> list[dict[
     return run_replay(work)
 
 
-def look(around: Surroundings, name: str, why: str) -> tuple[dict[str, Any], bytes | None]:
+def look(around: Surroundings, name: str, sight: Sight) -> tuple[dict[str, Any], bytes | None]:
     """All of one letter as an object, and the original bytes. Noted down in the tenant's audit log. Raises Failure, WrongUse."""
 
     async def work() -> tuple[dict[str, Any], bytes | None]:
@@ -67,8 +68,8 @@ def look(around: Surroundings, name: str, why: str) -> tuple[dict[str, Any], byt
             else:
                 opened.at_work.need_tenants([event.tenant_id])
                 subject = f"letter {event.event_id}, ticket {event.ticket_id}"
-                entry = opened.operator.change(why).entry(event.tenant_id, "dead-letters show", subject)
-                await AuditLog(opened.pool).write(entry)
+                entry = opened.operator.change(sight.reason).entry(event.tenant_id, "dead-letters show", subject)
+                await AuditLog(opened.pool).write(replace(entry, consent=sight.consent))
                 last = (await opened.letters.last(event.tenant_id, [event.event_id])).get(event.event_id)
             inside, wrong = decoded(event, opened.verifying.codec)
             headers = [{"name": one.key, "value": text_of(one.value)} for one in event.original_headers]

@@ -56,7 +56,7 @@ class Opened:
 
     @property
     def runs(self) -> ReplayRuns:
-        return ReplayRuns(self.pool)
+        return ReplayRuns(self.pool, self.operator.role.value)
 
     @property
     def answered(self) -> Answered:

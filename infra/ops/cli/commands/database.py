@@ -30,6 +30,7 @@ def migrate(json_to: JsonTo) -> int:
     DATABASE_URL names the migrator: a superuser, or the owner of the database with CREATEROLE. Passwords of the services' roles are
     set from TICKETSTREAM_ROLE_PASSWORD_INGEST and so on, else from DATABASE_URL_INGEST and so on, where those are set.
     """
+    from infra.ops.cli.database import operator
     from infra.ops.cli.running import run_async
     from infra.ops.cli.surroundings import Surroundings
     from sinks.postgres import migrate as migrator
@@ -39,7 +40,7 @@ def migrate(json_to: JsonTo) -> int:
 
     async def apply() -> list[str]:
         try:
-            return await migrator.migrate(dsn, role_passwords(os.environ))
+            return await migrator.migrate(dsn, role_passwords(os.environ), who=operator())
         except migrator.MigrationError as error:
             raise Failure("database", str(error)) from None
 

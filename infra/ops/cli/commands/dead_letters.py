@@ -14,6 +14,7 @@ from infra.ops.cli.commands.replay import STAGES, Rate
 from infra.ops.cli.failure import WrongUse
 from infra.ops.cli.moment import Moment
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
+from infra.ops.cli.sight import Sight, sight_options
 
 if TYPE_CHECKING:
     from infra.ops.replay.letters import LetterFilter
@@ -85,9 +86,9 @@ def list_(limit: int, json_to: JsonTo, **given: Any) -> int:
 @click.option(
     "--raw", type=click.Path(dir_okay=False, path_type=Path), help="Write the original bytes to this new file."
 )
-@click.option("--why", default="", help="Why you look at it, for the audit log.")
+@sight_options
 @json_option
-def show(letter: str, raw: Path | None, why: str, json_to: JsonTo) -> int:
+def show(letter: str, raw: Path | None, reason: str, consent: str, json_to: JsonTo) -> int:
     """All of one dead letter: what failed and how, the original event with its headers, and whether it was replayed.
 
     LETTER is TOPIC:PARTITION:OFFSET or PARTITION:OFFSET of the letter, as `list` shows it, or its event id or the original's. It
@@ -99,7 +100,9 @@ def show(letter: str, raw: Path | None, why: str, json_to: JsonTo) -> int:
     if raw is not None and raw.exists():
         raise WrongUse(f"{raw} exists", "give a new file")
     output = Output(json_to)
-    shown, original = look(Surroundings.find(), letter, why)
+    around, sight = Surroundings.find(), Sight(reason, consent)
+    sight.check(around)
+    shown, original = look(around, letter, sight)
     if raw is not None:
         _write(raw, original)
         shown["raw_file"] = str(raw)

@@ -48,7 +48,7 @@ def reconcile(tenant: str | None, since: datetime | None, dry_run: bool, json_to
     if since is not None and not datetime.now(UTC) - LONGEST_AGO <= since <= datetime.now(UTC):
         raise WrongUse(f"--since is not within the last {LONGEST_AGO.days} days", "give a later moment that is past")
     own = looking(around, *([tenant] if tenant else []))
-    chosen = Choices(since=since, dry_run=dry_run, who=own.name)
+    chosen = Choices(since=since, dry_run=dry_run, who=own.name, role=own.role.value)
     with output.status("asking the desks"):
         reports: list[Report] = run_async(lambda: _round(around, tenant, chosen))
     rows = [as_row(report) for report in reports]

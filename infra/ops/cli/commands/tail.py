@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infra.ops.cli.output import JsonCommand
+from infra.ops.cli.sight import Sight, note_sight, sight_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +24,21 @@ if TYPE_CHECKING:
 @click.option("--from-beginning", is_flag=True, help="All that Kafka still holds, then what comes.")
 @click.option("--limit", type=click.IntRange(1), help="Stop after so many.")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def tail(tenant: str | None, from_beginning: bool, limit: int | None, seconds: float | None, as_json: bool) -> int:
-    """Follow enhancements.delivered, one line a note, until Ctrl-C."""
+@sight_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with the note's text.")
+def tail(
+    tenant: str | None,
+    from_beginning: bool,
+    limit: int | None,
+    seconds: float | None,
+    reason: str,
+    consent: str,
+    as_json: bool,
+) -> int:
+    """Follow enhancements.delivered, one line a note, until Ctrl-C.
+
+    With --json the notes' texts are shown, which the audit log tells: say why with --reason.
+    """
     from infra.ops.cli.acting import LookingAgain, looking
     from infra.ops.cli.kafka_reader import TopicReader, client_config
     from infra.ops.cli.surroundings import Surroundings
@@ -39,6 +52,10 @@ def tail(tenant: str | None, from_beginning: bool, limit: int | None, seconds: f
         from infra.ops.cli.tenancy import refuse_unknown_when_reachable
 
         refuse_unknown_when_reachable(around, tenant)
+    if as_json:
+        sight = Sight(reason, consent)
+        sight.check(around)
+        note_sight(around, "tail", tenant, sight)
     deadline = time.monotonic() + seconds if seconds else float("inf")
     try:
         with TopicReader(config, Topic.ENHANCEMENTS_DELIVERED, prefix=prefix) as reader:

@@ -245,6 +245,20 @@ async def test_listing_dead_letters_and_following_notes_ends(ticketstream: Comma
     assert (await ticketstream("tail", "--from-beginning", "--seconds", "1")).code == 0
 
 
+async def test_the_texts_of_notes_are_shown_to_who_says_why_and_the_audit_log_knows(ticketstream: CommandLine) -> None:
+    silent = await ticketstream("tail", "--from-beginning", "--seconds", "1", "--json")
+    told = await ticketstream(
+        "tail", "--from-beginning", "--seconds", "1", "--json", "--reason", "SUP-31", "--consent", "by mail, SUP-31"
+    )
+
+    assert silent.code == 2 and "needs a reason" in silent.err and silent.out == ""
+    assert told.code == 0
+    noted = (await ticketstream("audit", "--operation", "tail", "--text", "SUP-31", "--json")).value["entries"]
+    assert [(one["tenant_id"], one["who"], one["consent"]) for one in noted] == [
+        ("-platform", "Test Operator", "by mail, SUP-31")
+    ]
+
+
 async def test_ctrl_c_ends_following_the_notes_well(ticketstream: CommandLine) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROGRAM, "tail", stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,

@@ -73,11 +73,19 @@ async def test_a_person_sees_the_letters_of_own_tenants_only(world: ReplayWorld,
     for letter_id in (others.event_id, nobodys.event_id):
         shown = await world.command("dead-letters", "show", letter_id, "--why", "curious", token=token)
         assert shown.code == 1 and "KeyError" not in shown.out + shown.err
-    assert (await world.command("dead-letters", "show", mine.event_id, token=token)).code == 0
+    assert (await world.command("dead-letters", "show", mine.event_id, "--reason", "case 4711", token=token)).code == 0
     everything = await world.command("dead-letters", "replay", "--yes", token=token)
     assert everything.code == 1 and f"name one of yours: {own.tenant_id}" in everything.err
     assert await world.audit(owner) == [("refused", "Own Only", "")]
-    assert await world.audit(own) == [("dead-letters show", "Own Only", "")]
+    assert await world.audit(own) == [("dead-letters show", "Own Only", "case 4711")]
+
+
+async def test_nobody_looks_into_a_letter_without_saying_why(world: ReplayWorld, owner: Owner) -> None:
+    _, made = await dead_letter(world, owner, Reason.INTERNAL_ERROR)
+    silent = await world.command("dead-letters", "show", made.event_id)
+
+    assert silent.code == 2 and "needs a reason" in silent.err and "KeyError" not in silent.out + silent.err
+    assert await world.audit(owner) == []
 
 
 async def test_one_letter_is_shown_whole_and_looking_is_audited(
@@ -96,9 +104,9 @@ async def test_one_letter_is_shown_whole_and_looking_is_audited(
     assert {"name": "traceparent", "value": TRACE} in shown["headers"]
     assert raw.read_bytes() == made.original_value and stat.S_IMODE(raw.stat().st_mode) == 0o600
     assert await world.audit(owner) == [("dead-letters show", "Test Operator", "case 4711")]
-    told = await world.command("dead-letters", "show", shown["letter"])
+    told = await world.command("dead-letters", "show", shown["letter"], "--reason", "case 4711")
     assert told.code == 0 and "KeyError" in told.out and event.ticket_id in told.out
-    missing = await world.command("dead-letters", "show", f"{owner.partition}:99999")
+    missing = await world.command("dead-letters", "show", f"{owner.partition}:99999", "--reason", "case 4711")
     assert missing.code == 2 and "there is no dead letter" in missing.err
 
 
@@ -133,7 +141,9 @@ async def test_letters_are_replayed_once_signed_anew_and_unproven_ones_never(wor
         "dead-letters replay start",
         "dead-letters replay end",
     ]
-    replayed = (await world.command("dead-letters", "show", made.event_id, "--json")).value["replayed"]
+    replayed = (await world.command("dead-letters", "show", made.event_id, "--reason", "case 4711", "--json")).value[
+        "replayed"
+    ]
     assert (replayed["run_id"], replayed["who"]) == (done["run_id"], "Test Operator") and replayed["at"]
 
     once_more = (await world.command(*asked, "--yes")).value
@@ -154,7 +164,7 @@ async def test_a_replay_that_was_killed_between_publishing_and_noting_it_repeats
     await world.command(*asked)
     await world.execute("UPDATE replayed_letters SET replayed_at = NULL WHERE tenant_id = $1", owner.tenant_id)
 
-    state = (await world.command("dead-letters", "show", made.event_id)).out
+    state = (await world.command("dead-letters", "show", made.event_id, "--reason", "case 4711")).out
     assert "not seen to its end" in state
     assert (await world.command(*asked)).value["replayed"] == 1
 
