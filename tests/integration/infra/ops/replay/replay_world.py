@@ -165,13 +165,14 @@ class ReplayWorld:
         return ran
 
     def _run(self, words: tuple[str, ...], environment: dict[str, str]) -> Ran:
+        written = io.BytesIO()
         with (
             patch.dict(os.environ, environment, clear=True),
             redirect_stdout(io.StringIO()) as out,
-            redirect_stderr(io.StringIO()) as err,
+            redirect_stderr(io.TextIOWrapper(written, "utf-8", write_through=True)),  # logs are written as bytes
         ):
             code = run(words)
-        return Ran(code, out.getvalue(), err.getvalue())
+            return Ran(code, out.getvalue(), written.getvalue().decode())
 
     async def begin(self, *words: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
