@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import aiohttp
@@ -235,6 +236,11 @@ async def test_an_operators_command_finds_what_it_needs(stack: LocalStack) -> No
     assert found["TICKETSTREAM_WEBHOOK_KEYS"] == ingest["TICKETSTREAM_WEBHOOK_KEYS"]
     connection = await asyncpg.connect(found["DATABASE_URL_OPERATOR"])
     assert await connection.fetchval("SELECT session_user") == "ticketstream_operator"
+    token = sha256(found["TICKETSTREAM_OPERATOR_TOKEN"].encode()).digest()
+    whose = await connection.fetchrow("SELECT role, tenants, valid FROM operator_token($1)", token)
+    assert whose is not None and tuple(whose.values()) == ("engineer", None, True)
+    elsewhere = operator_environment(stack.state_dir, {"DATABASE_URL_OPERATOR": "postgresql://set.by.hand/db"})
+    assert "TICKETSTREAM_OPERATOR_TOKEN" not in elsewhere, "the stack's own is for its own database"
     await connection.close()
 
 
