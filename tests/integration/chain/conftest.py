@@ -70,6 +70,7 @@ async def chain_environment(kafka: str, postgres: Database, model_server: ModelS
         "OPENROUTER_API_KEY": MODEL_KEY,
         "TICKETSTREAM_MODEL_API_BASE": model_server.base_url,
         "TICKETSTREAM_GATHER_EDITS_SECONDS": "2",
+        "TICKETSTREAM_ISOLATION_PROBE_SECONDS": "2",
     }  # fmt: skip
 
 
