@@ -23,6 +23,10 @@ from infra.runtime.stream.ledger import Ledger
 lenient_records.install()
 
 
+READ_SECONDS = 1.5
+"""Shorter than a health check may take, so that no question is left behind when the next is asked."""
+
+
 class Listener(driver.ConsumerRebalanceListener):
     """While stopping, take no part in a rebalance: the stock path closes the client and so never
     leaves the group, and the partitions stall for the session timeout."""
@@ -77,7 +81,10 @@ class LedgerThread(driver.AIOKafkaConsumerThread):
             return True
         asked = FetchRequest(0, 0, 1, 0, [(tp.topic, [(tp.partition, 0, 1)])])
         # On the connection that fetches it would stand behind a fetch that waits for records.
-        answer = await inner._client.send(cluster.leader_for_partition(tp), asked, group=ConnectionGroup.COORDINATION)
+        sent = inner._client.send(cluster.leader_for_partition(tp), asked, group=ConnectionGroup.COORDINATION)
+        answer = await asyncio.wait_for(
+            sent, READ_SECONDS
+        )  # it has the group's own connection, where a rebalance may begin
         ((_, ((_, error, *_),)),) = answer.topics
         return bool(error != TopicAuthorizationFailedError.errno)
 
