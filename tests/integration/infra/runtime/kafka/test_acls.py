@@ -172,7 +172,7 @@ async def test_a_stage_that_may_not_read_never_says_that_it_is_ready(applied: Gu
     workers = [echo_stage(applied, user, tmp_path) for user in ("no-group", "no-topic", "ticketstream-enrich")]
     group, topic, whole = workers
     try:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(120):
             while not (await asyncio.to_thread(whole._answers) and topic.process.poll() is not None):
                 for worker in (group, topic):
                     assert not await asyncio.to_thread(worker._answers), worker.log.read_text()
