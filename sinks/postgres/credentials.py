@@ -14,7 +14,7 @@ KEPT_FOR = "7 days"
 _RETIRE = f"""
 UPDATE servicedesk_credentials SET replaced_at = clock_timestamp(), delete_after = now() + interval '{KEPT_FOR}'
 WHERE tenant_id = $1 AND replaced_at IS NULL
-"""  # noqa: S608
+"""  # noqa: S608 - a constant of ours
 _PREVIOUS = """
 SELECT credential_id, credential, created_by, replaced_at, delete_after FROM servicedesk_credentials
 WHERE tenant_id = $1 AND replaced_at IS NOT NULL AND delete_after > now() ORDER BY replaced_at DESC LIMIT 1

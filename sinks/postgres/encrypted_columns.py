@@ -67,7 +67,7 @@ class EncryptedValues:
         async with tenant_transaction(self._pool, tenant_id) as connection:
             for its in self._columns:
                 rows = await connection.fetch(
-                    f"SELECT split_part({its.column}, '.', 2) AS key_id, count(*) AS number FROM {its.table} "  # noqa: S608
+                    f"SELECT split_part({its.column}, '.', 2) AS key_id, count(*) AS number FROM {its.table} "  # noqa: S608 - names of our own
                     f"WHERE tenant_id = $1 AND {its.column} IS NOT NULL GROUP BY 1",  # names of ours
                     tenant_id,
                 )
@@ -99,7 +99,7 @@ class EncryptedValues:
         """Each (old, new) pair, only where the old value still stands."""
         if not again:
             return
-        statement = f"UPDATE {its.table} SET {its.column} = $3 WHERE tenant_id = $1 AND {its.column} = $2 RETURNING 1"  # noqa: S608
+        statement = f"UPDATE {its.table} SET {its.column} = $3 WHERE tenant_id = $1 AND {its.column} = $2 RETURNING 1"  # noqa: S608 - names of our own
         moved = 0
         async with tenant_transaction(self._pool, tenant_id) as connection:
             for old, new in again:

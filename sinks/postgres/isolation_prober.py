@@ -113,12 +113,12 @@ def _note(seen: dict[str, tuple[str, str]], guise: str, place: str, tenant_id: s
 async def _question(connected: Connection) -> str:
     """One statement for all that this role may read: where a row was seen, and whose it is."""
     parts = [
-        f"SELECT '{table}' AS place, (SELECT tenant_id FROM {table} WHERE tenant_id = ANY($1::text[]) LIMIT 1) AS seen"  # noqa: S608
+        f"SELECT '{table}' AS place, (SELECT tenant_id FROM {table} WHERE tenant_id = ANY($1::text[]) LIMIT 1) AS seen"  # noqa: S608 - names of our own
         for (table,) in await connected.fetch(_TABLES)
     ]
     for (function,) in await connected.fetch(_FUNCTIONS, list(_SEARCHES)):
         parts.append(f"SELECT '{function}', ({_SEARCHES[function].format(marks=_MARKS)})")
-    return f"SELECT place, seen FROM ({' UNION ALL '.join(parts)}) asked WHERE seen IS NOT NULL" if parts else ""  # noqa: S608
+    return f"SELECT place, seen FROM ({' UNION ALL '.join(parts)}) asked WHERE seen IS NOT NULL" if parts else ""  # noqa: S608 - names of our own
 
 
 async def _look(

@@ -28,7 +28,7 @@ class Snapshot:
 
     async def rows(self, table: str, columns: Sequence[str], by: str) -> AsyncIterator[asyncpg.Record]:
         """`table`, `columns` and `by` are our own words, never a caller's."""
-        statement = f"SELECT {', '.join(columns)} FROM {table} WHERE tenant_id = $1 ORDER BY {by}"  # noqa: S608
+        statement = f"SELECT {', '.join(columns)} FROM {table} WHERE tenant_id = $1 ORDER BY {by}"  # noqa: S608 - names of our own
         async for row in self._connection.cursor(statement, self._tenant_id, prefetch=AT_ONCE):
             yield row
 
