@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its documented names, not marked as exported
     AdminClient,
     OffsetSpec,
 )
 
-from infra.runtime.kafka.asking import PASSING, asked_until_answered
+from infra.runtime.kafka.asking import AGAIN_SECONDS, PASSING
 from infra.runtime.kafka.topic_report import BrokersUnreachable, TopicsError
 from schemas.topics import Topic
 
 ANSWER_SECONDS = 10.0
 DELETE_SECONDS = 30.0
 TO_THE_END = -1
+PASSES = (*PASSING, KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH)
 EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 T = TypeVar("T")
@@ -48,7 +51,7 @@ class PartitionRecords:
             ).values():
                 answer.result(timeout=DELETE_SECONDS + 10)
 
-        _told(f"delete the records of partition {partition}", ask)
+        self._told(f"delete the records of partition {partition}", ask)
 
     def _offsets(self, partition: int, spec: Any) -> dict[str, int]:
         places = [TopicPartition(topic, partition) for topic in self._topics]
@@ -57,16 +60,23 @@ class PartitionRecords:
             answers = self._client.list_offsets(dict.fromkeys(places, spec), request_timeout=ANSWER_SECONDS)
             return {place.topic: answer.result(timeout=ANSWER_SECONDS + 5).offset for place, answer in answers.items()}
 
-        return _told(f"tell the offsets of partition {partition}", ask)
+        return self._told(f"tell the offsets of partition {partition}", ask)
 
-
-def _told(what: str, ask: Callable[[], T]) -> T:
-    try:
-        return asked_until_answered(ask)
-    except KafkaException as error:
-        cause = error.args[0]
-        passes = cause.code() in PASSING or cause.retriable()
-        kind = BrokersUnreachable if passes else TopicsError
-        raise kind(f"Kafka did not {what}: {cause.str()} ({cause.name()})") from error
-    except TimeoutError as error:
-        raise BrokersUnreachable(f"Kafka did not {what} in time. Try again.") from error
+    def _told(self, what: str, ask: Callable[[], T]) -> T:
+        """Asked again while the leader changes, with fresh metadata: without, an old leader's epoch would be refused for ever."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            try:
+                return ask()
+            except TimeoutError as error:
+                raise BrokersUnreachable(f"Kafka did not {what} in time. Try again.") from error
+            except KafkaException as error:
+                cause = error.args[0]
+                said = f"Kafka did not {what}: {cause.str()} ({cause.name()})"
+                if not (cause.code() in PASSES or cause.retriable()):
+                    raise TopicsError(said) from error
+                if time.monotonic() > deadline:
+                    raise BrokersUnreachable(said) from error
+            with suppress(KafkaException):
+                self._client.list_topics(timeout=ANSWER_SECONDS)
+            time.sleep(AGAIN_SECONDS)
