@@ -130,6 +130,7 @@ class TenantErasure:
             row = await connection.fetchrow(_FINISH, tenant_id)
             if row is None:
                 raise StillWritten(f"another run finished the erasure of {tenant_id} meanwhile")
+            await connection.execute("SELECT forget_tenant_of_operators($1)", tenant_id)
             kept = {}
             for table in [name for name in await _tables(connection) if name in KEPT]:
                 kept[table] = await connection.fetchval(f"SELECT count(*) FROM {table} WHERE tenant_id = $1", tenant_id)  # noqa: S608 - names of our own

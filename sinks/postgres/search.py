@@ -36,6 +36,10 @@ COUNT_CEILING = 5000
 FREQUENT = 100
 """So many documents have a word that counting it again soon would cost more than it tells."""
 FREQUENT_SECONDS = 3600.0
+SAMPLE = 400
+"""Of a corpus with so many documents the frequent words are told from as many of them."""
+LEAST_IN_SAMPLE = 4
+"""Documents of the sample that must have a word: one in a hundred. Rarer ones are counted."""
 LEADING_DOCUMENTS = 2000
 """Documents that the words may have together which bring the candidates; the two rarest words always do."""
 MATCH_CEILING = 400
@@ -72,6 +76,10 @@ _LEXEMES = Kind.of(
     WHERE length(lexeme) BETWEEN 2 AND 60 ORDER BY first LIMIT {}""",
     id="lexeme",
 )
+_FREQUENT_WORDS = {
+    "tickets": Kind.of("frequent_ticket_words($1, {}, {})", id="lexeme", number="documents"),
+    "articles": Kind.of("frequent_article_words($1, {}, {})", id="lexeme", number="documents"),
+}
 _COUNTS = Kind.of("word_counts($1, {}, {}, {})", id="lexeme", kind="corpus", number="documents")
 _TICKET = {"id": "ticket_id", "title": "subject", "body": "description", "resolution": "resolution"}
 _REQUESTER = Kind.of("requester_tickets($1, {}, {}, {}, {})", **_TICKET)
@@ -117,7 +125,8 @@ class _Questions:
 
 class Search:
     """Raises PostgresUnavailable when PostgreSQL is away. With `counts` a question may be weighed by what they remember; words that
-    are frequent are always remembered for an hour, since a new document with one changes nothing."""
+    are frequent are always remembered for an hour, since a new document with one changes nothing; in a large corpus they are told
+    from a sample of it."""
 
     def __init__(self, pool: Pool, counts: WordCounts | None = None) -> None:
         self._ask, self._counts = JointQuestions(pool).ask, counts
@@ -191,36 +200,50 @@ class Search:
         asked = self._asked.get(key)
         if asked is None:
             lexemes = self._ask(_LEXEMES, tenant_id, text, CANDIDATE_LEXEMES)  # at once, with what else is asked now
-            asked = self._asked[key] = asyncio.create_task(self._weighed(tenant_id, text, lexemes))
+            frequent = self._learning(tenant_id)
+            asked = self._asked[key] = asyncio.create_task(self._weighed(tenant_id, text, lexemes, frequent))
             asked.add_done_callback(lambda done: self._answered(key, done))
         return await asyncio.shield(asked)
 
-    async def _weighed(self, tenant_id: str, text: str, found: asyncio.Future[Rows]) -> _Questions:
+    async def _weighed(
+        self, tenant_id: str, text: str, found: asyncio.Future[Rows], frequent: Mapping[str, asyncio.Future[Rows]]
+    ) -> _Questions:
         """What isn't remembered is counted, and remembered."""
         lexemes = [row["id"] for row in await found]
         words, everything = [*exact_tokens(text), *lexemes], "@" + tenant_id
         counts = {corpus: self._remembered(tenant_id, corpus) for corpus in CORPORA}
-        uncounted = [[word for word in (everything, *words) if word not in counts[corpus]] for corpus in CORPORA]
+        for corpus, asked in frequent.items():
+            counts[corpus] |= self._remember(tenant_id, corpus, {row["id"]: row["number"] for row in await asked})
+        uncounted = [
+            [word for word in words if word not in counts[corpus]] if counts[corpus][everything] else []
+            for corpus in CORPORA
+        ]
         if any(uncounted):
             rows = await self._ask(_COUNTS, tenant_id, *uncounted, COUNT_CEILING)
-            for corpus, asked in zip(CORPORA, uncounted, strict=True):
-                counted = dict.fromkeys(asked, 0)
+            for corpus, asked_for in zip(CORPORA, uncounted, strict=True):
+                counted = dict.fromkeys(asked_for, 0)
                 counted |= {row["id"]: row["number"] for row in rows if row["kind"] == corpus}
-                self._remember(tenant_id, corpus, counted)
-                counts[corpus] |= counted
+                counts[corpus] |= self._remember(tenant_id, corpus, counted)
         return _Questions(
             *(_question(words, lexemes, counts[corpus], counts[corpus][everything]) for corpus in CORPORA)
         )
+
+    def _learning(self, tenant_id: str) -> dict[str, asyncio.Future[Rows]]:
+        """How many documents there are and which words they have often, asked for where it isn't remembered."""
+        everything = "@" + tenant_id
+        unknown = [corpus for corpus in CORPORA if everything not in self._remembered(tenant_id, corpus)]
+        return {corpus: self._ask(_FREQUENT_WORDS[corpus], tenant_id, SAMPLE, LEAST_IN_SAMPLE) for corpus in unknown}
 
     def _remembered(self, tenant_id: str, corpus: str) -> dict[str, int]:
         recent = {} if self._counts is None else self._counts.of(tenant_id, corpus)
         return self._frequent.of(tenant_id, corpus) | recent
 
-    def _remember(self, tenant_id: str, corpus: str, counted: Mapping[str, int]) -> None:
+    def _remember(self, tenant_id: str, corpus: str, counted: Mapping[str, int]) -> Mapping[str, int]:
         if self._counts is not None:
             self._counts.of(tenant_id, corpus).update(counted)
         frequent = {word: number for word, number in counted.items() if number >= FREQUENT}
         self._frequent.of(tenant_id, corpus).update(frequent)
+        return counted
 
     def _answered(self, key: tuple[str, str], done: asyncio.Task[_Questions]) -> None:
         del self._asked[key]

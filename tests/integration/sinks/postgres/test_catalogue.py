@@ -28,6 +28,7 @@ OWN_RIGHTS_OF_THE_OWNER = {
     "credential_to_fetch",  # of tenants in bearer mode only
     "drop_old_audit_hours",  # only sealed hours, only after 90 days
     "forget_replaced_credentials",  # only those replaced 7 days ago
+    "forget_tenant_of_operators",  # of an erased tenant only what was for it
     "keep_fetch_token",  # the three steps of a cloud desk's token, for tenants in bearer mode only
     "keep_refusals",  # what the edge refused, the newest 100 of a tenant
     "note_secret_uses",  # when a secret was used, and how often

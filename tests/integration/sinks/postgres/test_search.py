@@ -241,7 +241,30 @@ async def test_words_that_are_frequent_are_counted_once(
         await asking.similar_solved(corpus.tenant_id, "mailbox full of copiers", None, "none", 5) for _ in range(2)
     ]
     assert first == again
-    assert counted[0] - counted[1] == {f"@{corpus.tenant_id}", "mailbox", "full"}
+    assert counted[0] - counted[1] == {"mailbox", "full"}
+
+
+async def test_in_a_large_corpus_frequent_words_are_told_from_a_sample_and_counted_no_more(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch, pool_of: PoolOf
+) -> None:
+    exact = await Search(await pool_of("enrich")).similar_solved(
+        corpus.tenant_id, "mailbox full of copiers", None, "none", 5
+    )
+    monkeypatch.setattr(search, "SAMPLE", 4)
+    monkeypatch.setattr(search, "LEAST_IN_SAMPLE", 1)
+    asking, counted = Search(await pool_of("enrich")), []
+    ask = asking._ask
+
+    def noted(kind: Kind, tenant_id: str, *asked: object) -> asyncio.Future[Rows]:
+        counted.extend(asked[0] if kind is search._COUNTS and isinstance(asked[0], list) else [])
+        return ask(kind, tenant_id, *asked)
+
+    monkeypatch.setattr(asking, "_ask", noted)
+    told = await asking.similar_solved(corpus.tenant_id, "mailbox full of copiers", None, "none", 5)
+
+    assert "copier" in counted or "mailbox" in counted, "what the sample lacks is counted"
+    assert {"mailbox", "full", "copier"} - set(counted), "what it has isn't"
+    assert {found.id for found in told} == {found.id for found in exact}
 
 
 async def test_of_an_address_that_every_ticket_names_the_last_are_found(
@@ -447,7 +470,10 @@ Import = Callable[[DataStore], Awaitable[object]]
 @pytest.mark.parametrize(
     ("table", "bring"),
     [
-        ("tickets", lambda store: store.solved_tickets([solved("a", "x", "y"), solved("a" * 3, "x", "y", site="\0")])),
+        (
+            "tickets",
+            lambda store: store.solved_tickets([solved("a", "x", "y"), solved("a" * 3, "x", "y", site="\ud800")]),
+        ),
         ("knowledge_articles", lambda store: store.articles([Article("a", "x", "y"), Article("b", "x", "\0")])),
         (
             "inventory",
