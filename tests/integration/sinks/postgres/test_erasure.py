@@ -11,6 +11,7 @@ from infra.runtime.postgres.tenant import connection, tenant_transaction
 from sinks.postgres import erasure
 from sinks.postgres.credentials import DeskCredentials
 from sinks.postgres.erasure import KEPT, TENANTS, TenantEnabled, TenantErasure
+from sinks.postgres.operator_tokens import NewOperatorToken, OperatorTokens, Role
 from sinks.postgres.tenant_directory import TenantDirectory
 from sinks.postgres.tenants import Change, ErasedLately, NewTenant, NoSuchTenant, TenantStore
 from sinks.postgres.webhook_secrets import WebhookSecrets
@@ -192,3 +193,21 @@ async def finished(operator: Pool, tenant: str, *, hours: float) -> None:
         await connected.execute(
             "UPDATE erased_tenants SET finished_at = now() - make_interval(secs => $2) WHERE tenant_id = $1", tenant, hours * 3600
         )  # fmt: skip
+
+
+async def test_who_was_let_in_to_an_erased_tenant_is_not_let_in_to_another_of_its_name(
+    operator: Pool, leaving: TenantErasure, disabled: str
+) -> None:
+    tokens = OperatorTokens(operator)
+    alone, _ = await tokens.create(NewOperatorToken("Alone", Role.SUPPORT, frozenset({disabled})), CHANGE)
+    among, _ = await tokens.create(NewOperatorToken("Among", Role.SUPPORT, frozenset({disabled, "another"})), CHANGE)
+    everywhere, _ = await tokens.create(NewOperatorToken("Everywhere", Role.SUPPORT, None), CHANGE)
+
+    await erased(leaving, disabled)
+
+    found = [await tokens.find(token) for token in (alone, among, everywhere)]
+    assert [one and (one.valid, one.tenants) for one in found] == [
+        (False, frozenset({disabled})),
+        (True, frozenset({"another"})),
+        (True, None),
+    ]
