@@ -2,7 +2,8 @@
 
 A person shows TICKETSTREAM_OPERATOR_TOKEN, or a file with it: TICKETSTREAM_OPERATOR_TOKEN_FILE. Without one the name is that of
 the login and the role support for all tenants: whoever holds the operator's database password could read the tables anyway, and
-the roles keep honest people honest. Whoever is refused is counted and audited. PostgreSQL away: nobody is let through.
+the roles keep honest people honest. While no valid engineer's token exists, a cell is being set up: the role is engineer then, who
+may make the first one. Whoever is refused is counted and audited. PostgreSQL away: nobody is let through.
 """
 
 from __future__ import annotations
@@ -71,12 +72,11 @@ class Acting:
     pool: Pool
     operator: Operator
     command: str = ""
-    setting_up: bool = False
     """No valid engineer's token exists yet, and this command is one that sets a cell up: it is for everybody then."""
 
     def need_engineer(self, what: str) -> None:
         """Raises NotAllowed where the person is no engineer: `what` is what only engineers may do."""
-        if self.operator.role is not Role.ENGINEER and not self.setting_up:
+        if self.operator.role is not Role.ENGINEER:
             raise NotAllowed(
                 f"{what} is for engineers",
                 f"ask one, or set {TOKEN} to an engineer's token; the first: {FIRST_ENGINEER}",
@@ -110,9 +110,7 @@ async def acting(around: Surroundings, *tenants: str) -> AsyncIterator[Acting]:
     """Whoever runs this command, for these tenants (for what concerns none: no tenant). Raises Failure where the person may not,
     and within 5 s when the token is revoked while the command is at work."""
     async with operator_pool(around) as pool:
-        person, command = await _who(around, pool), running_command()
-        setting_up = right_to(command).setting_up and not await OperatorTokens(pool).has_engineer()
-        at_work = Acting(around, pool, person, command, setting_up)
+        at_work = Acting(around, pool, await _who(around, pool), running_command())
         try:
             _may(at_work, tenants)
             async with _while_valid(at_work):
@@ -184,7 +182,7 @@ class LookingAgain:
 async def _who(around: Surroundings, pool: Pool) -> Operator:
     token = _token(around)
     if token is None:
-        return _without_token()
+        return _without_token(Role.SUPPORT if await OperatorTokens(pool).has_engineer() else Role.ENGINEER)
     found = await OperatorTokens(pool).find(token)
     if found is not None and found.valid:
         name = operator() if token == _of_the_stack(around) else found.person
@@ -204,8 +202,8 @@ async def _who(around: Surroundings, pool: Pool) -> Operator:
     raise refusal
 
 
-def _without_token() -> Operator:
-    return Operator(operator(), Role.SUPPORT)
+def _without_token(role: Role = Role.SUPPORT) -> Operator:
+    return Operator(operator(), role)
 
 
 def _token(around: Surroundings) -> str | None:

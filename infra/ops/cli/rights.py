@@ -24,13 +24,11 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """`role` is the least that may, None where no operator acts: then what counts is in `beyond`. `setting_up`: allowed to
-    everybody while no valid engineer's token exists."""
+    """`role` is the least that may, None where no operator acts: then what counts is in `beyond`."""
 
     role: Role | None
     reach: Reach
     beyond: str = ""
-    setting_up: bool = False
 
 
 _UNCHECKED = "whoever may read the configuration that it runs with"
@@ -48,9 +46,7 @@ RIGHTS: dict[str, Right] = {
     "lag serve": Right(None, Reach.NONE, _UNCHECKED),
     "topics ensure": Right(None, Reach.NONE, "whoever has Kafka's administrator's login"),
     "database migrate": Right(None, Reach.NONE, "whoever has the migrator's login"),
-    "key create": Right(
-        Role.ENGINEER, Reach.ALL, "everybody while no engineer's token exists; --ring only prints", setting_up=True
-    ),
+    "key create": Right(Role.ENGINEER, Reach.ALL, "--ring only prints"),
     "key list": Right(Role.SUPPORT, Reach.NONE),
     "key rotate": _PLATFORM,
     "key revoke": _PLATFORM,

@@ -219,7 +219,7 @@ async def operators_mistakes(flock: Flock, tenant: Tenant) -> None:
         (debug, words),
         (debug, ("tenant", "show", "nobody")),
         (debug, ("tenant", "create", tenant.tenant_id, *desk)),
-        (debug, ("tenant", "set", tenant.tenant_id, "max_concurrent_jobs=many")),
+        (debug, ("tenant", "set", tenant.tenant_id, "gpt4_temperature=hot")),
         (debug, ("dead-letters", "list", *letters)),
         (debug, ("dead-letters", "replay", *letters, "--reason", "desk_refused", "--why", "SUP-2", "--yes")),
         (debug, ("webhook", "send", tenant.tenant_id, "--sample")),

@@ -86,7 +86,7 @@ async def test_following_the_link_changes_nothing(tenant: Tenant) -> None:
     token = (await tenant.command("token", "create", "--scope", "feedback:read"))["token"]
     headers = {"Authorization": f"Bearer {token}"}
     async with tenant.chain.session.get(f"{tenant.chain.ingest}/api/v1/feedback", headers=headers) as answer:
-        assert await answer.json() == {"feedback": []}
+        assert await answer.json() == {"feedback": [], "next_cursor": None}
     assert tenant.chain.tap.records(Topic.FEEDBACK_SUBMITTED, tenant.partition) == []
 
 

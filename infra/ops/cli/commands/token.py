@@ -170,11 +170,10 @@ def _create_for_person(
     async def make(at_work: Acting) -> tuple[str, OperatorToken, bool]:
         from infra.ops.cli.tenancy import refuse_unknown
 
-        tokens, first = OperatorTokens(at_work.pool), False
-        if at_work.operator.role is not Role.ENGINEER:
-            first = new.role is Role.ENGINEER and tenants is None and not await tokens.has_engineer()
-            if not first:
-                at_work.need_engineer("making a person's token")
+        tokens = OperatorTokens(at_work.pool)
+        at_work.need_engineer("making a person's token")
+        for_all = new.role is Role.ENGINEER and tenants is None
+        first = for_all and at_work.operator.token_id is None and not await tokens.has_engineer()
         at_work.need_all_tenants("--all-tenants") if tenants is None else at_work.need_tenants(tenants)
         for tenant_id in tenants or ():
             await refuse_unknown(at_work.pool, tenant_id)

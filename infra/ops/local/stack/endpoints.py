@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from infra.ops.local.stack.database import OPERATOR, has_own_roles, service_dsns
+from infra.ops.local.stack.database import OPERATOR, service_dsns
 from infra.ops.local.stack.lock import is_locked
 from infra.ops.local.stack.secrets import LocalSecrets
 from infra.ops.local.stack.services import ALL_RINGS, RECONCILE
@@ -62,8 +62,9 @@ def operator_environment(state_dir: Path, environment: Mapping[str, str]) -> dic
     secrets = LocalSecrets(state_dir / "secrets")
     found = {f"TICKETSTREAM_{name.upper()}": secrets.key_ring(name) for name in ALL_RINGS}
     found |= {"KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka or "", "DATABASE_URL": endpoints.postgres or ""}
-    found |= {"DATABASE_URL_OPERATOR": service_dsns(endpoints.postgres or "", secrets, environment)[OPERATOR]}
-    if has_own_roles(environment):
+    own = service_dsns(endpoints.postgres or "", secrets, {})[OPERATOR]
+    found |= {"DATABASE_URL_OPERATOR": own}
+    if environment.get("DATABASE_URL_OPERATOR", own) == own:  # it is no token of another database
         found |= {"TICKETSTREAM_OPERATOR_TOKEN": secrets.operator_token()}
     found |= {"TICKETSTREAM_REPLAY_SIGNING_KEY_FILE": str(secrets.signing_key_file("replay"))}
     found |= {"TICKETSTREAM_PUBLIC_URL": endpoints.ingest or "", "TICKETSTREAM_LOCAL": "1"}
