@@ -171,6 +171,7 @@ async def test_every_service_gets_its_own_role_and_only_its_own_secrets(stack: L
             "ingest": {"TICKETSTREAM_WEBHOOK_KEYS", "TICKETSTREAM_LINK_KEYS"},
             "deliver": {"TICKETSTREAM_CREDENTIAL_KEYS", "TICKETSTREAM_LINK_KEYS"},
             "reconcile": {"TICKETSTREAM_CREDENTIAL_KEYS"},
+            "enrich": {"TICKETSTREAM_CREDENTIAL_KEYS"},  # the database gives it those of tenants in bearer mode only
         }.get(service, set())
         assert ("OPENROUTER_API_KEY" in got) == (service == "synthesize")
         assert (got["TICKETSTREAM_LOCAL"], got["TICKETSTREAM_LOG_LEVEL"]) == ("1", "WARNING")
