@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 PATIENCE = 10.0
 SILENT = 0.05
-_ANSWERS = re.compile(rb"(?:^|(?<=[\r\n}>]))HTTP/[019]\.[0-9] (\d{3}) ")
+_ANSWERS = re.compile(rb"(?:^|(?<=[\r\n}>]))HTTP/[0-9]\.[0-9] (\d{3}) ")
 
 
 @dataclass(frozen=True, slots=True)
