@@ -36,11 +36,11 @@ COUNT_CEILING = 5000
 FREQUENT = 100
 """So many documents have a word that counting it again soon would cost more than it tells."""
 FREQUENT_SECONDS = 3600.0
-SAMPLE = 400
+SAMPLE = 200
 """Of a corpus with so many documents the frequent words are told from as many of them."""
-LEAST_IN_SAMPLE = 4
+LEAST_IN_SAMPLE = 2
 """Documents of the sample that must have a word: one in a hundred. Rarer ones are counted."""
-LEADING_DOCUMENTS = 2000
+LEADING_DOCUMENTS = 1200
 """Documents that the words may have together which bring the candidates; the two rarest words always do."""
 MATCH_CEILING = 400
 JUDGED_CEILING = 200
