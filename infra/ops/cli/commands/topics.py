@@ -15,9 +15,12 @@ from infra.ops.cli.failure import FAILED, Failure
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
 if TYPE_CHECKING:
+    from infra.ops.cli.surroundings import Surroundings
     from infra.runtime.kafka.acl_admin import Enforced
     from infra.runtime.kafka.acls import Plan
     from infra.runtime.kafka.topic_report import EnsureReport
+
+MOST_TOLD = 10_000
 
 
 @click.group()
@@ -55,6 +58,8 @@ def ensure(partitions: int | None, single_node: bool, acl: AclOptions, json_to: 
     except TopicsError as error:
         raise Failure("topics", str(error)) from None
 
+    _note_down(around, _done(report, outcome))
+
     def told() -> None:
         if report:
             _show_topics(output, report)
@@ -90,3 +95,38 @@ def _show_topics(output: Output, report: EnsureReport) -> None:
     for problem in report.problems:
         click.echo(str(problem), err=True)
     output.say(f"Every topic has {report.partitions} partitions.")
+
+
+def _done(report: EnsureReport | None, outcome: Enforced | None) -> list[str]:
+    """What was changed on Kafka."""
+    done = (
+        [*(f"created {name}" for name in report.created), *(f"grown {name}" for name in report.grown)] if report else []
+    )
+    done += [f"corrected {change.topic}: {change.setting}" for change in report.corrected] if report else []
+    if outcome:
+        done += [
+            f"{word} {one}" for word, acls in (("added", outcome.added), ("removed", outcome.removed)) for one in acls
+        ]
+    return done
+
+
+def _note_down(around: Surroundings, done: list[str]) -> None:
+    """In the audit log, where there is one yet: a cell's topics are made before its tables."""
+    from infra.ops.cli.acting import acting
+    from infra.ops.cli.running import run_async
+    from infra.ops.cli.surroundings import OPERATOR_URL
+    from sinks.postgres.audit_log import PLATFORM, AuditLog
+
+    if not done or not around.variables.get(OPERATOR_URL):
+        return
+
+    async def write() -> None:
+        async with acting(around) as at_work:
+            told = "; ".join(done)[:MOST_TOLD]
+            entry = at_work.operator.change().entry(PLATFORM, "topics ensure", f"{len(done)} changes", None, told)
+            await AuditLog(at_work.pool).write(entry)
+
+    try:
+        run_async(write)
+    except Failure as error:
+        click.echo(f"Not noted down in the audit log: {error.what}", err=True)

@@ -240,6 +240,18 @@ async def test_topics_that_are_right_stay_as_they_are(ticketstream: CommandLine)
     assert report["ok"] and report["created"] == [] and report["partitions"] == 64
 
 
+async def test_what_was_changed_on_kafka_is_noted_down(ticketstream: CommandLine) -> None:
+    prefix = f"noted-{uuid4().hex[:8]}."
+    elsewhere = CommandLine({**ticketstream.environment, "TICKETSTREAM_TOPIC_PREFIX": prefix})
+    assert (await elsewhere("topics", "ensure", "--single-node", "--partitions", "1")).code == 0
+    assert (await elsewhere("topics", "ensure", "--single-node", "--partitions", "1")).code == 0
+
+    noted = (await ticketstream("audit", "--operation", "topics ensure", "--text", prefix, "--json")).value["entries"]
+    assert [(one["tenant_id"], one["who"], one["subject"]) for one in noted] == [
+        ("-platform", "Test Operator", "7 changes")
+    ]
+
+
 async def test_listing_dead_letters_and_following_notes_ends(ticketstream: CommandLine) -> None:
     assert isinstance((await ticketstream("dead-letters", "list", "--json")).value["dead_letters"], list)
     assert (await ticketstream("tail", "--from-beginning", "--seconds", "1")).code == 0
