@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import pytest
 
 from infra.ops.local.kafka import KafkaBroker, MissingTool
+from infra.ops.local.kafka.broker import JAVA_OPTIONS
 from infra.ops.local.postgres import EmbeddedPostgres
 from infra.ops.local.stack.database import DATABASE, prepare_database, service_dsns
 from infra.ops.local.stack.secrets import LocalSecrets
@@ -51,8 +52,10 @@ def session_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 async def kafka_broker(session_dir: Path) -> AsyncIterator[KafkaBroker]:
-    """The session's broker itself, for tests marked `alone` that stop or freeze it and leave it running."""
-    broker = KafkaBroker(session_dir / "kafka")
+    """The session's broker itself, for tests marked `alone` that stop or freeze it and leave it running. It ends with more than 3,000
+    partitions: in half a gigabyte it would stand still for seconds to collect garbage, and members of groups would lose their place.
+    """
+    broker = KafkaBroker(session_dir / "kafka", java_options=(*JAVA_OPTIONS, "-Xmx1536m"))  # the last -Xmx counts
     try:
         await broker.start()
     except MissingTool as error:
