@@ -1,6 +1,7 @@
 # Everything works from a bare clone: the virtual environment is made on first use.
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS ?= 2
 
 .PHONY: help demo up check test test-unit chaos bench clean
 
@@ -31,8 +32,8 @@ check: .venv/dev ## format, lint, types, import contracts, secrets in the tree a
 	$(BIN)/lint-imports
 	.ci/secrets $(BIN)/kingfisher
 
-test: .venv/dev  ## all tests, on a real Kafka and a real PostgreSQL
-	$(BIN)/pytest $(TESTS)
+test: .venv/dev  ## all tests, on a real Kafka and a real PostgreSQL for each of two workers; TESTS=path WORKERS=0 for one
+	$(BIN)/pytest --numprocesses $(WORKERS) $(TESTS)
 
 test-unit: .venv/dev ## only what needs neither Kafka nor PostgreSQL
 	$(BIN)/pytest tests/unit

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from infra.ops.local.kafka import KafkaBroker, MissingTool
 from infra.ops.local.kafka.broker import JAVA_OPTIONS
@@ -20,6 +21,12 @@ from infra.ops.local.stack.secrets import LocalSecrets
 from infra.runtime.kafka.topics import ensure_topics
 
 PARTITIONS = 64
+WHOLE_CHAINS = (
+    "tests/integration/chain/",
+    "tests/integration/kills/",
+    "tests/integration/canaries/",
+    "tests/chaos/test_chaos",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +37,29 @@ class MigratedDatabase:
     dsns: dict[str, str]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that kill or count what others share come last."""
-    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that kill or count what others share come last; for several workers, the longest piece of work comes first."""
+    several = hasattr(config, "workerinput")
+    items.sort(
+        key=lambda item: (
+            several and not item.nodeid.startswith(WHOLE_CHAINS),
+            item.get_closest_marker("alone") is not None,
+        )
+    )
+
+
+class OneWorkerForWholeChains(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+    """Of two workers, each with a Kafka and a PostgreSQL of its own, one runs what starts all processes, the other, file by file,
+    the rest: two chains at once would leave neither of them a processor."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return "whole chains" if file.startswith(WHOLE_CHAINS) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    config.option.loadscopereorder = False  # the order of collection, not the number of tests, says what begins
+    return OneWorkerForWholeChains(config, log)
 
 
 def missing_tool(error: MissingTool) -> NoReturn:
