@@ -19,6 +19,7 @@ from aiohttp import web
 from infra.runtime.telemetry.logs import get_logger
 from ingest import edge_metrics
 from ingest.answers import Refused
+from ingest.background_writing import write_every
 from ingest.source_address import UNKNOWN, SourceAddresses
 from ingest.verifier import TOLERANCE_SECONDS
 from schemas.ids import is_desk_id
@@ -93,13 +94,8 @@ class Refusals:
             self._put_back(taken)
 
     async def run(self, store: RefusalStore) -> None:
-        """Writes every 2 s until cancelled, and once more then."""
-        try:
-            while True:
-                await asyncio.sleep(WRITE_SECONDS)
-                await self.write(store)
-        finally:
-            await self.write(store)
+        """Writes every 2 s until cancelled, then once more, 1 s at most."""
+        await write_every(WRITE_SECONDS, "refusals", lambda: self.write(store))
 
     def _put_back(self, taken: dict[str, _OfTenant]) -> None:
         """Before those that came meanwhile; of a tenant's the newest stay."""

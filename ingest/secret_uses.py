@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Protocol
 
 from infra.runtime.telemetry.logs import get_logger
+from ingest.background_writing import write_every
 from sinks.postgres.secret_uses import SecretUse
 
 log = get_logger(__name__)
 
 WRITE_SECONDS = 5.0
 ANSWER_SECONDS = 4.0
-LAST_WRITE_SECONDS = 1.0
 MOST_AT_ONCE = 500
 
 
@@ -59,16 +59,7 @@ class SecretUses:
 
     async def run(self, store: KeepsUses) -> None:
         """Write every 5 s until cancelled, then once more, 1 s at most."""
-        try:
-            while True:
-                await asyncio.sleep(WRITE_SECONDS)
-                await self.write(store)
-        finally:
-            try:
-                async with asyncio.timeout(LAST_WRITE_SECONDS):
-                    await self.write(store)
-            except TimeoutError:
-                log.debug("Last uses of secrets not noted")
+        await write_every(WRITE_SECONDS, "uses of secrets", lambda: self.write(store))
 
     def _put_back(self, use: SecretUse) -> None:
         place = use.tenant_id, use.secret_id

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from infra.runtime.clock import Clock, SystemClock
 from infra.runtime.telemetry.logs import get_logger
+from ingest.background_writing import write_every
 from ingest.ports import Token
 from sinks.postgres.tokens import TokenUse
 
@@ -19,7 +20,6 @@ log = get_logger(__name__)
 
 WRITE_SECONDS = 15.0
 ANSWER_SECONDS = 4.0
-LAST_WRITE_SECONDS = 1.0
 MOST_WAITING = 10_000
 
 
@@ -56,13 +56,4 @@ class TokenUses:
 
     async def run(self, store: KeepsTokenUses) -> None:
         """Write every 15 s until cancelled, then once more, 1 s at most."""
-        try:
-            while True:
-                await asyncio.sleep(WRITE_SECONDS)
-                await self.write(store)
-        finally:
-            try:
-                async with asyncio.timeout(LAST_WRITE_SECONDS):
-                    await self.write(store)
-            except TimeoutError:
-                log.debug("Last uses of tokens not noted")
+        await write_every(WRITE_SECONDS, "uses of tokens", lambda: self.write(store))
