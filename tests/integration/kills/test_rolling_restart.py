@@ -63,7 +63,7 @@ async def test_a_kill_repeats_only_the_calls_that_ran_in_the_killed(town: Town) 
     victim = await town.start(SYNTHESIZE)
     traffic = Traffic(town, await town.tenants(8, jobs=8))
     async with traffic.flowing(per_second=2):
-        await asyncio.sleep(MODEL_SECONDS + 2)  # so that both have calls under way
+        await town.works(victim, SYNTHESIZE, events=2)
         victim.process.kill()
         await asyncio.sleep(MODEL_SECONDS / 2)
     await traffic.all_said_once(seconds=MODEL_SECONDS * 3 + PATIENCE)

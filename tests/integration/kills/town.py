@@ -130,6 +130,20 @@ class Town:
         await until(ready, f"a further {service} is ready", seconds=PATIENCE)
         return extra
 
+    async def works(self, extra: Extra, service: str, *, events: int) -> None:
+        """It has so many events in flight."""
+        url, line = (
+            json.loads(extra.ports_file.read_text())["internal"],
+            f'ticketstream_events_in_flight{{stage="{service}"}} ',
+        )
+
+        async def busy() -> bool:
+            async with self.chain.session.get(f"{url}/metrics") as answer:
+                shown = next((text for text in (await answer.text()).splitlines() if text.startswith(line)), f"{line}0")
+            return float(shown.removeprefix(line)) >= events
+
+        await until(busy, f"a further {service} has {events} events in flight", seconds=PATIENCE)
+
     def supervised(self, service: str) -> int:
         """Its process id."""
         pid = self.chain.stack.supervisor.status(service).pid
