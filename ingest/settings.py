@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from infra.runtime.keys.rings import KeyRing, KeyRingError
-from infra.runtime.settings import CommaSeparated, ProcessSettings
+from infra.runtime.settings import CommaSeparated, SigningSettings
 from ingest.source_address import SourceAddresses
 
 
@@ -32,7 +32,7 @@ def _networks(text: object) -> object:
     return found
 
 
-class IngestSettings(ProcessSettings):
+class IngestSettings(SigningSettings):
     """`public_url` is how browsers reach the edge, which decides whether its cookie is for https only. `trusted_proxies` are the
     addresses and networks whose `X-Forwarded-For` is believed."""
 

@@ -35,7 +35,6 @@ class ProcessSettings(BaseSettings):
     kafka_bootstrap_servers: str = Field(alias="KAFKA_BOOTSTRAP_SERVERS", min_length=3)
     schema_registry_url: str | None = Field(None, alias="SCHEMA_REGISTRY_URL", pattern=r"^https?://")
     topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,60}$")
-    signing_key_file: KeyFile
     internal_port: int = Field(0, ge=0, le=65535)
     internal_host: str = "127.0.0.1"
     ports_file: Path | None = None
@@ -44,6 +43,12 @@ class ProcessSettings(BaseSettings):
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
     local: bool = False
     """Set by the local stack: desks may be reached by http and on loopback."""
+
+
+class SigningSettings(ProcessSettings):
+    """Of a process that signs with a key of its own."""
+
+    signing_key_file: KeyFile
 
 
 def load(cls: type[S]) -> S:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.ops.audit.settings import SealerSettings
+from infra.ops.lag.settings import LagSettings
 from infra.ops.reconcile.settings import ReconcileSettings
 from infra.runtime.kafka.client_settings import KafkaSettings
 from infra.runtime.settings import ProcessSettings, variable
@@ -32,6 +33,7 @@ LOCAL_STACKS = {"TICKETSTREAM_LOCAL", "TICKETSTREAM_PORTS_FILE"}
         FeedbackAggregateSettings,
         ReconcileSettings,
         SealerSettings,
+        LagSettings,
     ],
 )
 def test_a_processs_variables(settings: type[ProcessSettings]) -> None:

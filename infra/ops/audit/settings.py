@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from infra.runtime.settings import ProcessSettings
+from infra.runtime.settings import SigningSettings
 
 
-class SealerSettings(ProcessSettings):
+class SealerSettings(SigningSettings):
     """`DATABASE_URL_SEALER` is the DSN of the role `ticketstream_sealer`. Kafka isn't needed."""
 
     kafka_bootstrap_servers: str = Field("", alias="KAFKA_BOOTSTRAP_SERVERS")

@@ -35,8 +35,13 @@ class Found:
 
 
 def client_config(variables: dict[str, str]) -> dict[str, Any]:
-    """librdkafka's settings from the variables `KAFKA_*`. Raises Failure where the servers aren't named, WrongUse for a value that
-    can't be, without the value."""
+    """librdkafka's settings; see kafka_client."""
+    return kafka_client(variables).librdkafka()
+
+
+def kafka_client(variables: dict[str, str]) -> KafkaClient:
+    """From the variables `KAFKA_*`. Raises Failure where the servers aren't named, WrongUse for a value that can't be, without the
+    value."""
     known = {name: value for name in KafkaSettings.model_fields if (value := variables.get(f"KAFKA_{name.upper()}"))}
     if "bootstrap_servers" not in known:
         raise Failure("KAFKA_BOOTSTRAP_SERVERS is not set", "set it, or start the local stack with: ticketstream up")
@@ -45,14 +50,16 @@ def client_config(variables: dict[str, str]) -> dict[str, Any]:
     except ValidationError as error:
         wrong = [f"KAFKA_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors(include_input=False)]
         raise WrongUse("\n".join(wrong), ".env.example says what it is for") from None
-    return KafkaClient(settings).librdkafka()
+    return KafkaClient(settings)
 
 
 @contextmanager
 def kafka_variables_checked() -> Iterator[None]:
-    """Inside, a client is made: what librdkafka can't make one of is WrongUse."""
+    """Inside, a client is made: what librdkafka or aiokafka can't make one of is WrongUse."""
     try:
         yield
+    except (OSError, ValueError) as error:  # a certificate's file
+        raise WrongUse(f"Kafka's client: {error}", "check KAFKA_SASL_… and KAFKA_SSL_…") from None
     except KafkaException as error:
         if error.args[0].code() != KafkaError._INVALID_ARG:
             raise

@@ -90,6 +90,10 @@ class Output:
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
         """A table for people; a column whose every value is a number stands to the right. The first column, which names the row, is
         never broken: where it leaves no room for the others, the table is wider than the terminal."""
+        self.console().print(self.made_table(columns, rows, title=title), crop=False)
+
+    def made_table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> Any:
+        """The table that `table` prints, for a display that changes."""
         from rich import box
         from rich.table import Table
         from rich.text import Text
@@ -101,11 +105,11 @@ class Output:
             table.add_column(column, justify=side, overflow="fold", no_wrap=index == 0)
         for row in rows:
             table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-        console = self.console()
+        width = self.console().width
         needed = max((len(str(row[0])) for row in rows), default=0) + NARROWEST * (len(columns) - 1)
-        if needed > console.width:
+        if needed > width:
             table.width = needed
-        console.print(table, crop=False)
+        return table
 
     def status(self, text: str) -> AbstractContextManager[object]:
         """A spinner on a terminal while something lasts; nothing elsewhere."""

@@ -13,9 +13,7 @@ from infra.runtime.stream.breaker import BreakerState
 from schemas.times import rfc3339
 
 MOST_EVENTS = 1000
-_LANES = (
-    "SELECT tenant_id, stage, events, reason, until, attempts, breaker, breaker_until, now() AS now FROM held_lanes()"
-)
+_LANES = "SELECT tenant_id, stage, events, reason, until, attempts, breaker, breaker_until, closed, now() AS now FROM held_lanes()"
 _EVENTS = """
 SELECT tenant_id, ticket_id, stage, reason, detail, first_failed_at, until, attempts, topic, partition, record_offset AS "offset"
 FROM lane_holds WHERE tenant_id = $1 ORDER BY first_failed_at LIMIT $2
@@ -24,13 +22,15 @@ FROM lane_holds WHERE tenant_id = $1 ORDER BY first_failed_at LIMIT $2
 
 @dataclass(frozen=True, slots=True)
 class HeldLane:
-    """A tenant's lane at a stage: how many of its events failed and wait, why, until when, and the most tries of one."""
+    """A tenant's lane at a stage: how many of its events failed and wait, why, until when, and the most tries of one. `closed`: the
+    whole lane waits for them, not only their tickets."""
 
     events: int
     reason: str
     until: datetime
     attempts: int
     breaker: BreakerState
+    closed: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -48,7 +48,7 @@ async def held_lanes(pool: Pool) -> dict[tuple[str, str], HeldLane]:
         rows = await connected.fetch(_LANES)
     return {
         (row["stage"], row["tenant_id"]): HeldLane(
-            row["events"], row["reason"], row["until"], row["attempts"], _state(dict(row))
+            row["events"], row["reason"], row["until"], row["attempts"], _state(dict(row)), row["closed"]
         )
         for row in rows
     }

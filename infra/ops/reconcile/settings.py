@@ -8,10 +8,10 @@ from pydantic import Field, SecretStr, field_validator
 
 from infra.ops.reconcile.ports import Limits
 from infra.runtime.keys.rings import KeyRing, KeyRingError
-from infra.runtime.settings import ProcessSettings
+from infra.runtime.settings import SigningSettings
 
 
-class ReconcileSettings(ProcessSettings):
+class ReconcileSettings(SigningSettings):
     """`DATABASE_URL_RECONCILE` is the DSN of the role `ticketstream_reconcile`; the ring opens the desks' credentials."""
 
     database_url: SecretStr = Field(alias="DATABASE_URL_RECONCILE", min_length=8)

@@ -42,7 +42,7 @@ def load_kafka() -> KafkaSettings:
 
 @dataclass(frozen=True, slots=True)
 class KafkaClient:
-    """The same settings for librdkafka and for Faust."""
+    """The same settings for librdkafka, for Faust and for aiokafka."""
 
     settings: KafkaSettings
 
@@ -82,6 +82,18 @@ class KafkaClient:
             )
         elif context:
             config["broker_credentials"] = faust.SSLCredentials(context)
+        return config
+
+    def aiokafka(self) -> dict[str, Any]:
+        """For an AIOKafkaClient."""
+        protocol = self.settings.security_protocol
+        config: dict[str, Any] = {"bootstrap_servers": self.servers, "security_protocol": protocol}
+        if protocol.endswith("SSL"):
+            config["ssl_context"] = self._ssl_context()
+        if "SASL" in protocol:
+            config["sasl_mechanism"] = self.settings.sasl_mechanism
+            config["sasl_plain_username"] = self.settings.sasl_username
+            config["sasl_plain_password"] = self.settings.sasl_password
         return config
 
     def _ssl_context(self) -> ssl.SSLContext:

@@ -22,6 +22,7 @@ RECORDS_A_POLL = 100
 
 class Revocable(Protocol):
     async def revoke(self, drain: float) -> None: ...
+    def running(self, partition: int) -> int: ...
 
 
 class StreamApp(faust.App):
@@ -33,6 +34,10 @@ class StreamApp(faust.App):
 
     def _new_transport(self) -> Any:
         return LedgerTransport(self.conf.broker_consumer, self)
+
+    def running(self, partition: int) -> int:
+        """How many of the partition's events are being handled here, detached ones included."""
+        return sum(feeder.running(partition) for feeder in self.feeders)
 
     async def _bounded(self, what: str, work: Awaitable[Any]) -> bool:
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from aiokafka.client import ConnectionGroup
 from aiokafka.errors import CommitFailedError, TopicAuthorizationFailedError
@@ -27,6 +27,17 @@ READ_SECONDS = 1.5
 """Shorter than a health check may take, so that no question is left behind when the next is asked."""
 
 
+class Said(NamedTuple):
+    """What is told with a commit: events done beyond it, and events that are being handled."""
+
+    ahead: int
+    running: int
+
+    @property
+    def metadata(self) -> str:
+        return f"ahead={self.ahead} running={self.running}\0"
+
+
 class Listener(driver.ConsumerRebalanceListener):
     """While stopping, take no part in a rebalance: the stock path closes the client and so never
     leaves the group, and the partitions stall for the session timeout."""
@@ -39,8 +50,8 @@ class Listener(driver.ConsumerRebalanceListener):
 
 
 class LedgerThread(driver.AIOKafkaConsumerThread):
-    """Commits (offset, "ahead=N\\0"). confluent_kafka 2.16 reads metadata up to a NUL that Kafka doesn't send: without ours
-    it raises UnicodeDecodeError or returns what lies behind in memory, further digits included."""
+    """Commits (offset, "ahead=N running=M\\0"). confluent_kafka 2.16 reads metadata up to a NUL that Kafka doesn't send: without
+    ours it raises UnicodeDecodeError or returns what lies behind in memory, further digits included."""
 
     consumer: LedgerConsumer
 
@@ -56,9 +67,9 @@ class LedgerThread(driver.AIOKafkaConsumerThread):
         self._ensure_consumer().seek(tp, 0)  # deleted already: out of range, so reset to the earliest
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:  # stock: metadata ""
-        ahead, assigned = self.consumer.ahead, self.assignment()
+        said, assigned = self.consumer.said, self.assignment()
         pairs = {
-            driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(offset, f"ahead={ahead[tp]}\0")
+            driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(offset, said[tp].metadata)
             for tp, offset in offsets.items()
             if tp in assigned
         }
@@ -98,8 +109,8 @@ class LedgerConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self.ledger, self.last_read, deliver = Ledger(), time.monotonic(), self.callback
         self._read_to: dict[TP, int] = {}
-        self.ahead: dict[TP, int] = {}  # read together with the offset, before the commit changes threads
-        self._sent: dict[TP, tuple[int, int]] = {}
+        self.said: dict[TP, Said] = {}  # read together with the offset, before the commit changes threads
+        self._sent: dict[TP, tuple[int, Said]] = {}
         self.revoked, self.left = False, False
         self._has_read = False
 
@@ -134,15 +145,15 @@ class LedgerConsumer(driver.Consumer):
         return (tp for tp in tps if not topics or tp in topics or tp.topic in topics)
 
     def _new_offset(self, tp: TP) -> int | None:
-        self.ahead[tp] = self.ledger.ahead(tp)
+        self.said[tp] = Said(self.ledger.ahead(tp), cast(Any, self.app).running(tp.partition))
         return self.ledger.committable(tp, self._read_to.get(tp))
 
     def _should_commit(self, tp: TP, offset: int) -> bool:
-        """Also when only `ahead` changed, and once after every assignment: the last owner's `ahead` is void."""
-        return (offset, self.ahead[tp]) != self._sent.get(tp) and offset >= (self._committed_offset[tp] or 0)
+        """Also when only what is said with it changed, and once after every assignment: what the last owner said is void."""
+        return (offset, self.said[tp]) != self._sent.get(tp) and offset >= (self._committed_offset[tp] or 0)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        sent = {tp: (offset, self.ahead[tp]) for tp, offset in offsets.items()}
+        sent = {tp: (offset, self.said[tp]) for tp, offset in offsets.items()}
         if done := await super()._commit(offsets):
             self._sent.update(sent)
         return done

@@ -83,6 +83,10 @@ class Feeder:
         lanes = self.lanes.counts().values()
         return sum(c["waiting"] for c in lanes), sum(c["running"] for c in lanes), sum(c["held"] for c in lanes)
 
+    def running(self, partition: int) -> int:
+        """How many of its events are being handled, detached ones included."""
+        return self.lanes.running(str(partition))
+
     def committed(self, position: Position) -> int | None:
         """The first offset of its partition that isn't handled."""
         found: int | None = self._consumer.ledger.committable(TP(position.topic, position.partition))

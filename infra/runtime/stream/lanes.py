@@ -20,6 +20,7 @@ from infra.runtime.stream.lane import Item, Lane, Queue
 from infra.runtime.stream.outcomes import Scope
 
 E = TypeVar("E")
+DEFAULT_SLOTS = 64
 LEAST, STUBBORN, A_DAY = 0.01, 1.0, 86400.0  # seconds: shortest hold; what a cancelled handler gets; longest timer
 
 
@@ -111,6 +112,11 @@ class Lanes(Generic[E]):
                 if lane and (item := lane.next(now)):
                     self._start(item, now)
                     self._ring[name], progress = None, True
+
+    def running(self, name: str) -> int:
+        """How many of the lane's events run, detached ones included."""
+        lane = self._lanes.get(name)
+        return lane.running if lane else 0
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Per lane: waiting, running (detached ones too), held."""

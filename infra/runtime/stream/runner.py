@@ -22,6 +22,7 @@ from infra.runtime.stream.feeder import Feeder
 from infra.runtime.stream.handler import EventHandler, Process, Publishes
 from infra.runtime.stream.hold_book import HoldBook
 from infra.runtime.stream.hold_gauges import HoldGauges
+from infra.runtime.stream.lanes import DEFAULT_SLOTS
 from infra.runtime.stream.lifecycle import STUCK_TIMEOUT, Lifecycle
 from infra.runtime.stream.ports import DeadLetterSink, FailedEvents, HoldStore, TenantLimits
 from infra.runtime.stream.reopening import Reopening
@@ -37,7 +38,6 @@ from schemas.wire_format import Codec
 
 log = get_logger(__name__)
 
-DEFAULT_SLOTS = 64
 GRACE = 5.0
 LAST_FLUSH = 2.0
 

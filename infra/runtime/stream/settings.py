@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from infra.runtime.settings import ProcessSettings
-from infra.runtime.stream.runner import DEFAULT_SLOTS
+from infra.runtime.settings import SigningSettings
+from infra.runtime.stream.lanes import DEFAULT_SLOTS
 
 
-class StageSettings(ProcessSettings):
+class StageSettings(SigningSettings):
     """`slots` is how many events of all tenants this process works on at once."""
 
     database_url: str = Field(repr=False)

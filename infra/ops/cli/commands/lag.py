@@ -1,11 +1,10 @@
-"""`ticketstream lag`: how far each stage is behind, for whom, and what is held."""
+"""`ticketstream lag`: how far each stage is behind, for whom, why, and what is held."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -15,10 +14,13 @@ from infra.ops.cli.output import STDOUT, JsonCommand, JsonTo, Output, json_optio
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from infra.ops.lag.view import LagView, StageLag
+    from infra.ops.cli.surroundings import Surroundings
+    from infra.ops.lag.view import LagView, Scaling, StageLag, TenantLag
 
 WATCH_SECONDS = 2.0
-COLUMNS = ("stage", "tenant", "lag", "oldest", "held", "because of", "until", "tries", "breaker")
+COLUMNS = (
+    "stage", "tenant", "lag", "oldest", "in flight", "a second", "empty in", "limited by", "held", "until", "breaker",
+)  # fmt: skip
 
 
 @click.group()
@@ -27,18 +29,32 @@ def lag() -> None:
 
 
 @lag.command(cls=JsonCommand)
+def serve() -> None:
+    """Run the lag service in the foreground: /lag and /scaling/STAGE for KEDA and the console, metrics for Prometheus.
+
+    Reads its settings from the environment; .env.example lists them.
+    """
+    from infra.ops.cli.commands.services import become
+
+    become("infra.ops.lag")
+
+
+@lag.command(cls=JsonCommand)
 @click.option("--watch", is_flag=True, help=f"Again every {WATCH_SECONDS:.0f} s, until Ctrl-C.")
 @json_option
 def show(watch: bool, json_to: JsonTo) -> int:
-    """The lag now. The table leaves out tenants without lag; --json has all (with --watch one object a line)."""
+    """The lag now. The table leaves out tenants without lag; --json has all (with --watch one object a line).
+
+    What is limited by its cap needs a higher cap, what is limited by slots more workers; what is held waits for what it is held
+    for. The rate, and when all is handled, are known after watching for 10 s.
+    """
     from infra.ops.cli.acting import acting
     from infra.ops.cli.failure import Failure, WrongUse
-    from infra.ops.cli.kafka_reader import client_config, kafka_variables_checked
+    from infra.ops.cli.kafka_reader import kafka_client, kafka_variables_checked
     from infra.ops.cli.running import run_async
     from infra.ops.cli.surroundings import Surroundings
-    from infra.ops.lag.ages import AgeReader
-    from infra.ops.lag.offsets import LagUnknown, OffsetReader
-    from infra.ops.lag.view import LagReader
+    from infra.ops.lag.brokers import LagUnknown
+    from infra.ops.lag.reading import KafkaReader, LagReader
 
     around, output = Surroundings.find(), Output(json_to)
     if watch and json_to not in (None, STDOUT):
@@ -46,19 +62,18 @@ def show(watch: bool, json_to: JsonTo) -> int:
             "--watch has no end, so its result fits in no file", "leave out FILE: one object a line is printed"
         )
     around.need("KAFKA_BOOTSTRAP_SERVERS")
-    config, prefix = client_config(dict(around.variables)), around.topic_prefix
+    client, prefix, scaling = kafka_client(dict(around.variables)), around.topic_prefix, _scaling(around)
 
     async def run() -> None:
         with kafka_variables_checked():
-            offsets, ages = OffsetReader(config, prefix), AgeReader(config)
-        with ages:
-            async with acting(around) as at_work:
-                reader = LagReader(offsets, ages, at_work.pool, prefix=prefix)
+            kafka = KafkaReader(client, prefix)
+        async with kafka, acting(around) as at_work:
+            reader = LagReader(kafka, at_work.pool, scaling, prefix=prefix)
 
-                async def own() -> LagView:
-                    return (await reader.read()).only(at_work.operator.tenants)
+            async def own() -> LagView:
+                return (await reader.read()).only(at_work.operator.tenants)
 
-                await _show(own, output, again=watch)
+            await (_watch(own, output) if watch else _show(own, output))
 
     try:
         with (
@@ -70,32 +85,68 @@ def show(watch: bool, json_to: JsonTo) -> int:
     return 0
 
 
-async def _show(read: Callable[[], Awaitable[LagView]], output: Output, *, again: bool) -> None:
-    while True:
-        view = await read()
-        if again and sys.stdout.isatty():
-            click.clear()
-        output.result(view.as_json(), partial(table, view, output))
-        if not again:
-            return
-        await asyncio.sleep(WATCH_SECONDS)
+def _scaling(around: Surroundings) -> Scaling:
+    """As the service reads it, from the same variables."""
+    from pydantic import ValidationError
+
+    from infra.ops.cli.failure import WrongUse
+    from infra.ops.lag.settings import ScalingSettings
+
+    names = {name: f"TICKETSTREAM_{name.upper()}" for name in ScalingSettings.model_fields}
+    known = {name: around.variables[variable] for name, variable in names.items() if variable in around.variables}
+    try:
+        return ScalingSettings(**known).scaling  # type: ignore[arg-type]  # texts, parsed by the model
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        raise WrongUse(f"{names[str(first['loc'][0])]}: {first['msg']}", ".env.example says what it is for") from None
 
 
-def table(view: LagView, output: Output) -> None:
-    """For people: tenants that lag, and a line for a stage where none does."""
-    rows = [row for stage, found in view.stages.items() for row in _rows(stage.value, found)]
-    output.table(COLUMNS, rows)
+async def _show(read: Callable[[], Awaitable[LagView]], output: Output) -> None:
+    view = await read()
+    output.result(view.as_json(), lambda: output.table(COLUMNS, rows(view)))
+
+
+async def _watch(read: Callable[[], Awaitable[LagView]], output: Output) -> None:
+    """On a terminal the table changes in place; else one is printed after another."""
+    if output.json_on_stdout or not sys.stdout.isatty():
+        while True:
+            await _show(read, output)
+            await asyncio.sleep(WATCH_SECONDS)
+    from rich.live import Live
+
+    with Live(console=output.console(), auto_refresh=False) as live:
+        while True:
+            live.update(output.made_table(COLUMNS, rows(await read())), refresh=True)
+            await asyncio.sleep(WATCH_SECONDS)
+
+
+def rows(view: LagView) -> list[list[object]]:
+    """For people: tenants that lag, the longest lag first, and a line for a stage where none does."""
+    return [row for stage, found in view.stages.items() for row in _rows(stage.value, found)]
 
 
 def _rows(stage: str, found: StageLag) -> list[list[object]]:
-    rows = list[list[object]]()
-    behind = {tenant_id: tenant for tenant_id, tenant in found.tenants.items() if tenant.lag}
-    for tenant_id, tenant in sorted(behind.items(), key=lambda pair: -pair[1].lag):
-        oldest = "?" if tenant.oldest_seconds is None else f"{tenant.oldest_seconds:.0f} s"
-        row: list[object] = [stage, tenant_id, tenant.lag, oldest]
-        if held := tenant.held:
-            row += [held.events, held.reason, f"{held.until.astimezone():%H:%M:%S}", held.attempts, held.breaker.value]
-        rows.append(row + [""] * (len(COLUMNS) - len(row)))
+    behind = [(tenant_id, tenant) for tenant_id, tenant in found.tenants.items() if tenant.lag]
+    shown = [_row(stage, *pair) for pair in sorted(behind, key=lambda pair: -pair[1].lag)]
     if found.unowned:
-        rows.append([stage, "no tenant's", found.unowned, *[""] * (len(COLUMNS) - 3)])
-    return rows or [[stage, "", 0, *[""] * (len(COLUMNS) - 3)]]
+        shown.append([stage, "no tenant's", found.unowned])
+    return [row + [""] * (len(COLUMNS) - len(row)) for row in shown or [[stage, "", 0]]]
+
+
+def _row(stage: str, tenant_id: str, tenant: TenantLag) -> list[object]:
+    row: list[object] = [stage, tenant_id, tenant.lag, _seconds(tenant.oldest_seconds)]
+    rate = "?" if tenant.rate is None else f"{tenant.rate:.1f}"
+    row += [
+        "?" if tenant.in_flight is None else tenant.in_flight,
+        rate,
+        _seconds(tenant.drain_seconds),
+        tenant.limited_by or "",
+    ]
+    if held := tenant.held:
+        tries = f"{held.events} {held.reason}, {held.attempts} tries"
+        row += [tries, f"{held.until.astimezone():%H:%M:%S}", held.breaker.value]
+    return row
+
+
+def _seconds(value: float | None) -> str:
+    return "?" if value is None else f"{value:.0f} s"

@@ -12,6 +12,7 @@ from infra.ops.local.stack.ports import HIGHEST
 
 DEFAULT_STATE_DIR = Path(".state")
 INGEST_PORT = "TICKETSTREAM_INGEST_PORT"
+LAG_PORT = "TICKETSTREAM_LAG_PORT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,13 @@ class WantedPorts:
     """Ports to listen on at the first start, if they are free; 0 takes any free one. Later starts take the same again."""
 
     ingest: int = 8080
+    lag: int = 8082
     kafka: int = 9092
     servicedesk: int = 8090
 
     @classmethod
     def any_free(cls) -> WantedPorts:
-        return cls(0, 0, 0)
+        return cls(0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +46,25 @@ class StackOptions:
 
     def check(self) -> None:
         """Raises WrongSetting for what can be known to be wrong before anything is started."""
-        _ = self.named_ingest_port
+        _ = self.named_ingest_port, self.named_lag_port
 
     @property
     def named_ingest_port(self) -> int | None:
         """What TICKETSTREAM_INGEST_PORT says; None where it isn't set. Raises WrongSetting."""
-        text = self.environment.get(INGEST_PORT, "").strip()
+        return self._named(INGEST_PORT, WantedPorts().ingest)
+
+    @property
+    def named_lag_port(self) -> int | None:
+        """What TICKETSTREAM_LAG_PORT says, likewise."""
+        return self._named(LAG_PORT, WantedPorts().lag)
+
+    def _named(self, variable: str, usual: int) -> int | None:
+        text = self.environment.get(variable, "").strip()
         if not text:
             return None
         if not (text.isascii() and text.isdigit() and int(text) <= HIGHEST):
             raise WrongSetting(
-                f"{INGEST_PORT}: {text!r} is no port. Give a number up to {HIGHEST} (0 takes any free one), or unset it for "
-                f"{WantedPorts().ingest}."
+                f"{variable}: {text!r} is no port. Give a number up to {HIGHEST} (0 takes any free one), or unset it for "
+                f"{usual}."
             )
         return int(text)

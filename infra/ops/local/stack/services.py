@@ -16,6 +16,7 @@ SIMULATOR = "servicedesk"
 INGEST = "ingest"
 RECONCILE = "reconcile"
 SEALER = "sealer"
+LAG = "lag"
 RINGS: Mapping[str, tuple[str, ...]] = {
     INGEST: ("webhook_keys", "link_keys"),
     Stage.ENRICH.value: ("credential_keys",),  # for tenants in bearer mode
@@ -34,6 +35,7 @@ _PRIVATE = frozenset(
         "TICKETSTREAM_PORTS_FILE",
         "TICKETSTREAM_INTERNAL_PORT",
         "TICKETSTREAM_INGEST_PORT",
+        "TICKETSTREAM_LAG_PORT",
         *(f"TICKETSTREAM_{ring.upper()}" for ring in ALL_RINGS),
     }
 )
@@ -55,6 +57,7 @@ class Site:
     secrets: LocalSecrets
     ingest_port: int
     servicedesk_port: int
+    lag_port: int = 0
 
     @property
     def public_url(self) -> str:
@@ -75,7 +78,8 @@ def service_groups(site: Site) -> list[list[ServiceSpec]]:
     stages = [_process(site, stage.value, "-m", f"processors.{stage.value}") for stage in Stage]
     reconcile = _process(site, RECONCILE, "-m", "infra.ops.reconcile")
     sealer = _process(site, SEALER, "-m", "infra.ops.audit")
-    return [[_simulator(site)], [*stages, reconcile, sealer], [_process(site, INGEST, "-m", "ingest")]]
+    lag = _process(site, LAG, "-m", "infra.ops.lag")
+    return [[_simulator(site)], [*stages, reconcile, sealer, lag], [_process(site, INGEST, "-m", "ingest")]]
 
 
 def environment(site: Site, service: str) -> dict[str, str]:
@@ -96,6 +100,8 @@ def environment(site: Site, service: str) -> dict[str, str]:
         result[f"TICKETSTREAM_{name.upper()}"] = site.ring(name)
     if service == INGEST:
         result["TICKETSTREAM_INGEST_PORT"] = str(site.ingest_port)
+    if service == LAG:
+        result["TICKETSTREAM_LAG_PORT"] = str(site.lag_port)
     if service == Stage.SYNTHESIZE.value and not model_without_package(site.inherited):
         result |= {name: site.inherited[name] for name in MODEL_SECRETS if name in site.inherited}
     return result

@@ -28,7 +28,7 @@ from infra.ops.local.stack.ports import StackPorts, Tell
 from infra.ops.local.stack.readiness import ServicesNotReady, addresses, wait_until_ready
 from infra.ops.local.stack.secrets import LocalSecrets
 from infra.ops.local.stack.service import ServiceEvent, ServiceSpec, ServiceState
-from infra.ops.local.stack.services import INGEST, SIMULATOR, Site, model_without_package, service_groups
+from infra.ops.local.stack.services import INGEST, LAG, SIMULATOR, Site, model_without_package, service_groups
 from infra.ops.local.stack.supervisor import Supervisor
 
 FOLLOW_SECONDS = 0.5
@@ -153,6 +153,8 @@ class LocalStack:
     def _site(self, secrets: LocalSecrets) -> Site:
         database, wanted, named = self.foundations.database, self.options.ports, self.options.named_ingest_port
         ingest = wanted.ingest if named is None else named
+        named_lag = self.options.named_lag_port
+        lag = wanted.lag if named_lag is None else named_lag
         return Site(
             state_dir=self.state_dir,
             inherited=self.options.environment,
@@ -161,6 +163,7 @@ class LocalStack:
             secrets=secrets,
             ingest_port=self._ports.choose(INGEST, ingest, named=bool(named)),
             servicedesk_port=self._ports.choose(SIMULATOR, wanted.servicedesk, what="the desk simulator"),
+            lag_port=self._ports.choose(LAG, lag, what="the lag service", named=bool(named_lag)),
         )
 
     def _publish(self, running: _Running) -> None:
@@ -169,6 +172,7 @@ class LocalStack:
         registry = f"{internal[INGEST]}/registry" if INGEST in internal else None
         endpoints = Endpoints(
             ingest=found[INGEST].public if INGEST in found else None,
+            lag=found[LAG].public if LAG in found else None,
             registry=registry,
             kafka=running.site.kafka,
             postgres=self.foundations.database,

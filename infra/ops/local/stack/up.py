@@ -89,6 +89,7 @@ def _outcome(starting: asyncio.Future[None]) -> int | None:
 def _summary(options: StackOptions, endpoints: Endpoints) -> str:
     lines = {
         "webhooks": f"{endpoints.ingest}/api/v1/webhooks/TENANT",
+        "lag": endpoints.lag and f"{endpoints.lag}/lag",
         "desk simulator": endpoints.servicedesk,
         "Kafka": endpoints.kafka,
         "schema registry": endpoints.registry,

@@ -9,11 +9,11 @@ import pytest
 from pydantic import Field
 
 from infra.runtime.kafka.client_settings import KafkaClient, KafkaSettings, load_kafka
-from infra.runtime.settings import CommaSeparated, ProcessSettings, load
+from infra.runtime.settings import CommaSeparated, ProcessSettings, SigningSettings, load
 from infra.runtime.stream.settings import StageSettings
 
 
-class EdgeSettings(ProcessSettings):
+class EdgeSettings(SigningSettings):
     """Stands for a process's own class."""
 
     webhook_keys: str = Field(min_length=10)

@@ -146,7 +146,7 @@ async def test_endpoints_are_written_as_the_contract_says(stack: LocalStack) -> 
         "servicedesk",
         "internal",
     }
-    assert set(written["internal"]) == {"ingest", "reconcile", "sealer", *(stage.value for stage in Stage)}
+    assert set(written["internal"]) == {"ingest", "reconcile", "sealer", "lag", *(stage.value for stage in Stage)}
     assert written["registry"] == written["internal"]["ingest"] + "/registry"
     assert read_endpoints(stack.state_dir) == stack.endpoints
 

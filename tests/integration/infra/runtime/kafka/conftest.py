@@ -15,7 +15,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its documen
     UserScramCredentialUpsertion,
 )
 
-from infra.ops.lag.offsets import OffsetReader
+from infra.ops.cli.kafka_reader import kafka_client
+from infra.ops.lag.reading import KafkaReader
 from infra.ops.local.kafka import KafkaBroker, MissingTool, SuperUser
 from infra.runtime.kafka.acls import SERVICES
 from infra.runtime.kafka.topics import ensure_topics
@@ -39,7 +40,8 @@ async def guarded(session_dir: Path) -> AsyncIterator[GuardedKafka]:
     await asyncio.to_thread(_make_users, kafka, users)
     await ensure_topics(broker.client, prefix="new.", partitions=1, single_node=True)
     # Of a new Kafka, whose groups have no coordinator yet: that once ended the process that asked.
-    assert len(await asyncio.to_thread(OffsetReader(broker.client, "new.").read)) == len(Stage)
+    async with KafkaReader(kafka_client(kafka.variables()), "new.") as reader:
+        assert len((await reader.read()).offsets.stages) == len(Stage)
     yield kafka
     await broker.stop()
 

@@ -44,7 +44,7 @@ async def all_out(world: StageWorld, expected: Sequence[str], seconds: float = 4
 async def all_committed(world: StageWorld, ends: dict[int, int], ahead: int = 0) -> None:
     async def done() -> bool:
         found = await world.committed()
-        return all(found.get(partition) == (end, f"ahead={ahead}\0") for partition, end in ends.items())
+        return all(found.get(partition) == (end, f"ahead={ahead} running=0\0") for partition, end in ends.items())
 
     try:
         await until(done, "commits")

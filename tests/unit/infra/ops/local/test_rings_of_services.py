@@ -12,7 +12,7 @@ from infra.ops.local.stack.services import ALL_RINGS, RINGS, Site, environment
 from ingest.settings import IngestSettings
 from schemas.topics import Stage
 
-SERVICES = ("ingest", "reconcile", *(stage.value for stage in Stage))
+SERVICES = ("ingest", "reconcile", "lag", *(stage.value for stage in Stage))
 
 
 @pytest.fixture

@@ -1,0 +1,88 @@
+"""What the lag service knows from PostgreSQL: the tenants, what is held, and how many connections its server has."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from types import TracebackType
+from typing import Self
+
+from infra.ops.lag.holds import held_lanes
+from infra.ops.lag.metrics import Connections
+from infra.ops.lag.reading import FromPostgres, as_tenants
+from infra.runtime.postgres.availability import PostgresUnavailable
+from infra.runtime.postgres.pool import Pool, open_pool_when_ready
+from infra.runtime.postgres.tenant import connection
+from sinks.postgres.tenant_directory import TenantDirectory
+
+SERVICE = "lag"
+POOL_SIZE = 2
+ANSWER_SECONDS = 4.0
+CONNECTIONS_SECONDS = 10.0
+_CONNECTIONS = """
+SELECT sum(numbackends)::int AS used, current_setting('max_connections')::int AS most FROM pg_catalog.pg_stat_database
+"""
+
+
+class Database:
+    """Follows the tenants by itself once PostgreSQL is there; until then everything is unavailable. Use as an asynchronous context
+    manager."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._pool: Pool | None = None
+        self._tenants: TenantDirectory | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._connections: tuple[float, Connections] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._opening = asyncio.create_task(self._open())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self._opening:
+            self._opening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._opening
+        if self._tenants:
+            await self._tenants.stop()
+        if self._pool:
+            self._pool.terminate()
+
+    @property
+    def connections(self) -> Connections | None:
+        """As of 30 s ago at most."""
+        if self._connections is None or time.monotonic() - self._connections[0] > 3 * CONNECTIONS_SECONDS:
+            return None
+        return self._connections[1]
+
+    async def read(self) -> FromPostgres:
+        """Raises PostgresUnavailable. As old as the older of its parts."""
+        if self._pool is None or self._tenants is None:
+            raise PostgresUnavailable("PostgreSQL was not there yet")
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                at = time.monotonic()
+                held = await held_lanes(self._pool)
+                await self._count_connections(self._pool)
+        except TimeoutError as error:
+            raise PostgresUnavailable("PostgreSQL doesn't answer") from error
+        if not self._tenants.loaded:
+            raise PostgresUnavailable("the tenants were not read yet")
+        return FromPostgres(as_tenants(self._tenants.all()), held, min(at, at - self._tenants.age_seconds))
+
+    async def _open(self) -> None:
+        self._pool = await open_pool_when_ready(self._dsn, service=SERVICE, size=POOL_SIZE)
+        self._tenants = TenantDirectory(self._pool)
+        await self._tenants.start()
+
+    async def _count_connections(self, pool: Pool) -> None:
+        if self._connections and time.monotonic() - self._connections[0] < CONNECTIONS_SECONDS:
+            return
+        async with connection(pool) as connected:
+            row = await connected.fetchrow(_CONNECTIONS)
+        if row is not None:
+            self._connections = (time.monotonic(), Connections(row["used"], row["most"]))
