@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
+from infra.runtime.postgres import clock_skew, metrics
 from infra.runtime.postgres.availability import AWAY_WHEN_CONNECTING, PostgresUnavailable
 from infra.runtime.telemetry.logs import get_logger
 
@@ -37,12 +38,21 @@ class Pool(_AsyncpgPool):
     """asyncpg's, from which a connection can be borrowed, too: one that comes back unharmed is lent again as it is. To acquire and
     to release one costs as much as a short statement does."""
 
-    __slots__ = ("_kept", "_waiting")
+    __slots__ = ("__weakref__", "_kept", "_waiting", "_watching")
 
     def __init__(self, dsn: str, **options: Any) -> None:
         super().__init__(dsn, **options)
         self._kept: list[tuple[Connection, float]] = []
         self._waiting = 0
+        self._watching: asyncio.Task[None] | None = None
+
+    def watch_clock(self) -> None:
+        """From now on until it is closed this pool compares our clock with PostgreSQL's, and shows what it finds."""
+        self._watching = asyncio.create_task(clock_skew.watch(self))
+
+    def unused(self) -> int:
+        """Open connections that wait to be lent."""
+        return self.get_idle_size() + len(self._kept)
 
     async def borrow(self) -> Connection:
         """Waits at most 10 s for a free one: TimeoutError. To be given back with `give_back` or `release`."""
@@ -52,13 +62,15 @@ class Pool(_AsyncpgPool):
                 if time.monotonic() - since > LONGEST_IDLE_SECONDS:
                     kept.terminate()  # something between here and the server may have forgotten it
                 elif not kept.is_closed():
+                    metrics.WAIT_SECONDS.observe(0.0)
                     return kept
                 await self.release(kept)
-        self._waiting += 1
+        self._waiting, began = self._waiting + 1, time.monotonic()
         try:
             return await self.acquire(timeout=ACQUIRE_SECONDS)
         finally:
             self._waiting -= 1
+            metrics.WAIT_SECONDS.observe(time.monotonic() - began)
 
     async def give_back(self, connection: Connection) -> None:
         """One on which nothing failed and nothing is open; any other must be released, which mends it."""
@@ -68,17 +80,26 @@ class Pool(_AsyncpgPool):
             self._kept.append((connection, time.monotonic()))
 
     async def close(self) -> None:
+        self._stop_watching()
         while self._kept:
             with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await self.release(self._kept.pop()[0])
         await super().close()
+
+    def terminate(self) -> None:
+        self._stop_watching()
+        super().terminate()
+
+    def _stop_watching(self) -> None:
+        if self._watching:
+            self._watching.cancel()
 
 
 async def open_pool(dsn: str, *, service: str, size: int = 8) -> Pool:
     """A pool of at most `size` connections, one of them open. Raises PostgresUnavailable where the server can't be reached or
     refuses, ValueError where the DSN is none."""
     try:
-        return await Pool(
+        pool = await Pool(
             dsn,
             min_size=1,
             max_size=size,
@@ -101,6 +122,8 @@ async def open_pool(dsn: str, *, service: str, size: int = 8) -> Pool:
         raise PostgresUnavailable(
             f"PostgreSQL doesn't take connections for {service}: {type(error).__name__} {error}"
         ) from error
+    metrics.count_pool(pool)
+    return pool
 
 
 async def _nothing_left(_: asyncpg.Connection[asyncpg.Record]) -> None:
@@ -109,12 +132,16 @@ async def _nothing_left(_: asyncpg.Connection[asyncpg.Record]) -> None:
 
 
 async def open_pool_when_ready(dsn: str, *, service: str, size: int = 8) -> Pool:
-    """Like `open_pool`, but waits with back-off (0.25 s doubling to 5 s) for as long as PostgreSQL doesn't answer."""
+    """Like `open_pool`, but waits with back-off (0.25 s doubling to 5 s) for as long as PostgreSQL doesn't answer. For services:
+    the pool watches the clocks, too."""
     pause = FIRST_PAUSE
     while True:
         try:
-            return await open_pool(dsn, service=service, size=size)
+            pool = await open_pool(dsn, service=service, size=size)
+            pool.watch_clock()
+            return pool
         except PostgresUnavailable as error:
+            metrics.ERRORS.inc()
             log.warning("PostgreSQL not ready, waiting", detail=str(error), seconds=pause)
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)

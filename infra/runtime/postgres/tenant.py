@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 
+from infra.runtime.postgres import metrics
 from infra.runtime.postgres.availability import (
     AWAY_WHEN_CONNECTING,
     UNAVAILABLE,
@@ -38,7 +39,7 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
         with unavailable_as_such():
             yield acquired
     except BaseException as error:
-        _tell_of_refusal(error, "")
+        _tell_of(error, "")
         await _released(pool, acquired)
         raise
     await _given_back(pool, acquired)
@@ -64,7 +65,7 @@ async def tenant_transaction(pool: Pool, tenant_id: str) -> AsyncIterator[Connec
                 raise
             await acquired.execute("COMMIT")
     except BaseException as error:
-        _tell_of_refusal(error, tenant_id)
+        _tell_of(error, tenant_id)
         await _released(pool, acquired)
         raise
     await _given_back(pool, acquired)
@@ -82,16 +83,19 @@ async def tenant_call(pool: Pool, statement: str, tenant_id: str, *arguments: ob
         with unavailable_as_such():
             rows = await acquired.fetch(statement, tenant_id, *arguments)
     except BaseException as error:
-        _tell_of_refusal(error, tenant_id)
+        _tell_of(error, tenant_id)
         await _released(pool, acquired)
         raise
     await _given_back(pool, acquired)
     return rows
 
 
-def _tell_of_refusal(error: BaseException, tenant_id: str) -> None:
-    """A policy stops what would have become another tenant's row, which only a statement of ours can have tried. The error's code
-    is that of a missing right (42501), and its text may be in another language, so the server's function tells it apart."""
+def _tell_of(error: BaseException, tenant_id: str) -> None:
+    """PostgreSQL's absences are counted. A policy stops what would have become another tenant's row, which only a statement of ours
+    can have tried. The error's code is that of a missing right (42501), and its text may be in another language, so the server's
+    function tells it apart."""
+    if isinstance(error, UNAVAILABLE):
+        metrics.ERRORS.inc()
     if isinstance(error, asyncpg.InsufficientPrivilegeError) and error.server_source_function == _POLICY_CHECK:
         violation(Kind.REFUSED_WRITE, tenant_id, refusal=error)
 
@@ -100,6 +104,7 @@ async def _acquired(pool: Pool) -> Connection:
     try:
         return await pool.borrow()
     except AWAY_WHEN_CONNECTING as error:
+        metrics.ERRORS.inc()
         raise PostgresUnavailable(f"no connection to PostgreSQL: {type(error).__name__} {error}") from error
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
+from infra.runtime.telemetry.exposition import CONTENT_TYPE_LATEST, rendered
 from infra.runtime.telemetry.http_log import server_logger
+from infra.runtime.telemetry.process_metrics import show_build, watch_loop
 
 CHECK_SECONDS = 2.0
 
@@ -50,6 +51,8 @@ class InternalServer:
             ]
         )
         self._runner: web.AppRunner | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._rendering: asyncio.Task[bytes] | None = None
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
@@ -58,8 +61,12 @@ class InternalServer:
         site = web.TCPSite(self._runner, host, port)
         await site.start()
         self.port = self._runner.addresses[0][1]
+        show_build()
+        self._watching = asyncio.create_task(watch_loop())
 
     async def stop(self) -> None:
+        if self._watching:
+            self._watching.cancel()
         if self._runner:
             await self._runner.cleanup()
 
@@ -87,7 +94,10 @@ class InternalServer:
         return _json({"status": status, "checks": checks}, 503 if status == "unhealthy" else 200)
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        body = await asyncio.to_thread(generate_latest, REGISTRY)  # with many tenants it takes 0.2 s: not on the loop
+        """Who asks while the text is being made gets the same: any number of scrapers cost no more than one at a time."""
+        if self._rendering is None or self._rendering.done():
+            self._rendering = asyncio.create_task(asyncio.to_thread(rendered))
+        body = await asyncio.shield(self._rendering)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
