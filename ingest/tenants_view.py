@@ -90,6 +90,7 @@ class TenantsView:
         opened: dict[tuple[str, str], bytes] = {}
         self._tenants = {row.tenant_id: self._access(row, opened) for row in snapshot.rows}
         _show_due(snapshot.rows)
+        edge_metrics.known_tenants(self._tenants)
         self._opened = opened
         self._reload_at = asked_at + min(FULL_LOAD_SECONDS, snapshot.changes_in or FULL_LOAD_SECONDS)
 

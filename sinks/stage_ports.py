@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from infra.runtime.kafka.client_settings import KafkaClient, KafkaSettings
 from infra.runtime.kafka.producer import Producer
@@ -23,6 +24,7 @@ from infra.runtime.stream.runner import StagePorts, StageSpec, Surroundings, run
 from infra.runtime.stream.settings import StageSettings
 from infra.runtime.telemetry import logs
 from infra.runtime.telemetry.internal_server import CheckResult
+from infra.runtime.telemetry.metrics import known_tenants
 from schemas.topics import Stage
 from sinks.dead_letters import DeadLetterTopic
 from sinks.failed_enhancements import FailedEnhancements
@@ -67,7 +69,7 @@ async def open_stage(stage: Stage, settings: StageSettings, kafka: KafkaSettings
     logs.configure(stage.value, settings.log_level)
     signing_key = SigningKey.load(settings.signing_key_file, service=stage.value)
     pool = await open_pool_when_ready(settings.database_url, service=stage.value, size=POOL_SIZE)
-    tenants, keys = TenantDirectory(pool), KeyDirectory(ServiceKeys(pool).load)
+    tenants, keys = TenantDirectory(pool, told=partial(known_tenants, stage)), KeyDirectory(ServiceKeys(pool).load)
     client = KafkaClient(kafka)
     await check_partition_counts_when_ready(client.librdkafka(), settings.topic_prefix)
     await keys.refresh()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Outcome, Scope
-from infra.runtime.telemetry import metrics
 from infra.runtime.telemetry.isolation import Kind, violation
 from infra.runtime.telemetry.logs import get_logger
+from infra.runtime.telemetry.metrics import DROPPED, ENHANCEMENTS, SUCCESS
+from processors.deliver import metrics
 from processors.deliver.lease import kept
 from processors.deliver.marker import note_key, shown
 from processors.deliver.ports import Busy, Ending, Intent, IntentState, NoteKey, Ports, Sent
@@ -61,7 +62,7 @@ async def process(event: EnhancementSynthesized, *, ports: Ports) -> Outcome:
         return Hold(Reason.NOTE_PENDING, BUSY_SECONDS, Scope.TICKET, "another worker is at work on this ticket")
     if intent.ending is not None:
         await _note_down(event, intent.ending, ports)
-        return _ended(event, intent.ending)
+        return replace(_ended(event, intent.ending), repeated=intent.ending.event_id == event.event_id)
     async with kept(ports.intents, key, owner):
         return await _deliver(_Task(event, key, intent, owner, obstacle), ports)
 
@@ -143,7 +144,10 @@ async def _limit(task: _Task, ports: Ports) -> Reason | None:
 
 async def _drop(task: _Task, reason: Reason, ports: Ports) -> Outcome:
     ending = Ending(task.key.event_id, ports.clock.now(), reason=reason)
-    return _ended(task.event, await ports.intents.done(task.key, ending, task.owner))
+    kept_ending = await ports.intents.done(task.key, ending, task.owner)
+    if kept_ending == ending:
+        ENHANCEMENTS.labels(task.key.tenant_id, DROPPED).inc()
+    return _ended(task.event, kept_ending)
 
 
 async def _posted(task: _Task, posted: Posted, ports: Ports) -> Outcome:
@@ -154,8 +158,10 @@ async def _posted(task: _Task, posted: Posted, ports: Ports) -> Outcome:
         "ServiceDesk Plus ticket updated", tenant_id=event.tenant_id, ticket_id=event.ticket_id, event_id=event.event_id,
         enhancement_id=event.enhancement_id, note_id=kept_ending.note_id, found=posted.found,
     )  # fmt: skip
-    took = (kept_ending.at - event.received_at).total_seconds()
-    metrics.END_TO_END_SECONDS.labels(event.tenant_id).observe(max(0.0, took))
+    if kept_ending == ending:  # else it was settled before, and counted
+        took = (kept_ending.at - event.received_at).total_seconds()
+        metrics.END_TO_END_SECONDS.labels(event.tenant_id).observe(max(0.0, took))
+        ENHANCEMENTS.labels(event.tenant_id, SUCCESS).inc()
     return _ended(event, kept_ending)
 
 
@@ -177,7 +183,7 @@ def _ticket(key: NoteKey) -> TicketRef:
     return TicketRef(key.tenant_id, key.ticket_id)
 
 
-def _ended(event: EnhancementSynthesized, ending: Ending) -> Outcome:
+def _ended(event: EnhancementSynthesized, ending: Ending) -> Emit | Drop:
     """The outcome of what is settled; everything in it comes from the stored ending, so a repetition emits the same."""
     if ending.note_id is None:
         at, reason = ending.at, ending.reason or Reason.DUPLICATE

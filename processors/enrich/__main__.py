@@ -15,6 +15,7 @@ from processors.enrich.cache import AnswerCache, CachedSearch
 from processors.enrich.fetch import fetched
 from processors.enrich.fingerprint import fingerprint
 from processors.enrich.gather import Limits
+from processors.enrich.metrics import known_sources
 from processors.enrich.obstacle import Restraint
 from processors.enrich.ports import Desk
 from processors.enrich.processor import Knowledge, Stores, process
@@ -71,6 +72,7 @@ def wired(context: StageContext, settings: EnrichSettings, desk: Desk | None = N
         remembering=CachedSearch(Search(pool, WordCounts()), AnswerCache()),
         limits=Limits(per_source=settings.source_seconds, together=settings.gather_seconds),
     )
+    known_sources([source.name for source in knowledge.sources])
     restraint = Restraint(timedelta(seconds=settings.gather_edits_seconds), settings.notes_a_day)
 
     async def run(inputs: Input) -> Outcome:

@@ -9,6 +9,7 @@ from itertools import zip_longest
 from typing import Any
 
 from infra.runtime.telemetry.logs import get_logger
+from processors.enrich import metrics
 from processors.enrich.ports import ContextSource, Query
 from processors.enrich.sources.items import bounded
 from schemas.events import ContextItem, MissingSource
@@ -79,7 +80,10 @@ async def gather(sources: Sequence[ContextSource], query: Query, limits: Limits)
     if late:
         await asyncio.wait(late, timeout=limits.letting_go)  # one that ignores the cancelling isn't waited for
     answers = [_answer(each, late, limits, query) for each in asked]
-    took = {each.source: _ms((each.ended if each.task not in late else None) or cut_off, started) for each in asked}
+    ends = {each.source: (each.ended if each.task not in late else None) or cut_off for each in asked}
+    took = {source: _ms(ended, started) for source, ended in ends.items()}
+    for source, ended in ends.items():
+        metrics.SOURCE_SECONDS.labels(source).observe(max(0.0, ended - started))
     return Gathered(
         context=_shared([items for items in answers if not isinstance(items, MissingSource)]),
         missing=tuple(gone for gone in answers if isinstance(gone, MissingSource)),
@@ -107,10 +111,13 @@ def _answer(
     asked: _Asked, late: Sequence[asyncio.Task[Any]], limits: Limits, query: Query
 ) -> Sequence[ContextItem] | MissingSource:
     if asked.task in late:
+        metrics.SOURCE_FAILURES.labels(asked.source, metrics.TIMEOUT).inc()
         return MissingSource(asked.source, f"no answer within {min(limits.per_source, limits.together):g} s")
     if asked.task.cancelled():
+        metrics.SOURCE_FAILURES.labels(asked.source, metrics.CANCELLED).inc()
         return MissingSource(asked.source, "failed: cancelled")
     if error := asked.task.exception():
+        metrics.SOURCE_FAILURES.labels(asked.source, metrics.ERROR).inc()
         log.warning(
             "source failed", tenant_id=query.tenant_id, ticket_id=query.ticket.ticket_id, source=asked.source,
             error=repr(error)[:300],

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from infra.runtime.clock import Clock, SystemClock
 from schemas.events import FeedbackAggregated, FeedbackSubmitted
-from schemas.feedback_arithmetic import MOST_RESPONDENTS, Answer, aggregated
+from schemas.feedback_arithmetic import MOST_RESPONDENTS, RECENT, Answer, aggregated
 
 
 class FakeFeedbackStore:
@@ -21,6 +21,11 @@ class FakeFeedbackStore:
             self.answers.setdefault(event.tenant_id, {})[event.event_id] = event
             self._aggregates[key] = self._aggregate(event, self._clock.now())
         return self._aggregates[key]
+
+    async def recent_ratings(self, tenant_id: str, since: datetime) -> list[int]:
+        counting = _counting(list(self.answers.get(tenant_id, {}).values()))
+        rated = [(a.submitted_at, a.rating) for a in counting if a.rating is not None and a.submitted_at >= since]
+        return [rating for _, rating in sorted(rated, reverse=True)[:RECENT]]
 
     def _aggregate(self, event: FeedbackSubmitted, at: datetime) -> FeedbackAggregated:
         counting = _counting(list(self.answers[event.tenant_id].values()))

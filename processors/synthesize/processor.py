@@ -118,7 +118,7 @@ def _emit_stored(answer: Answer, event: TicketEnriched, stores: Stores) -> Emit:
     async def note_down() -> None:
         await stores.enhancements.synthesized(synthesized)
 
-    return Emit(synthesized, then=note_down)
+    return Emit(synthesized, then=note_down, repeated=True)
 
 
 async def _overtaken(event: TicketEnriched, taken: Ours, stores: Stores) -> bool:

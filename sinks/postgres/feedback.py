@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +14,7 @@ from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import Connection, tenant_transaction
 from schemas import ids
 from schemas.events import FeedbackAggregated, FeedbackSubmitted, FeedbackType
-from schemas.feedback_arithmetic import MOST_RESPONDENTS, Answer, aggregated
+from schemas.feedback_arithmetic import MOST_RESPONDENTS, RECENT, Answer, aggregated
 
 MAX_PAGE = 500
 
@@ -44,6 +45,10 @@ WHERE tenant_id = $1 AND counts AND ($2::text IS NULL OR ticket_id = $2)
     AND ($3::timestamptz IS NULL OR submitted_at >= $3) AND ($4::timestamptz IS NULL OR submitted_at < $4)
     AND ($6::timestamptz IS NULL OR (submitted_at, feedback_id) < ($6, $7::uuid))
 ORDER BY submitted_at DESC, feedback_id DESC LIMIT $5
+"""
+_RECENT = """
+SELECT rating FROM enhancement_feedback
+WHERE tenant_id = $1 AND counts AND rating IS NOT NULL AND submitted_at >= $2 ORDER BY submitted_at DESC LIMIT $3
 """
 _STATS = """
 SELECT count(*) AS total, avg(rating) AS average_rating, count(*) FILTER (WHERE feedback_type = 'thumbs_up') AS thumbs_up,
@@ -97,6 +102,11 @@ class Feedback:
             aggregate = await self._aggregate(connection, event)
             await connection.execute(_AGGREGATE, *_columns(aggregate))
             return aggregate
+
+    async def recent_ratings(self, tenant_id: str, since: datetime) -> Sequence[int]:
+        """Those of the last 10 ratings that were given at `since` or later, of the answers that count."""
+        async with tenant_transaction(self._pool, tenant_id) as connection:
+            return [row["rating"] for row in await connection.fetch(_RECENT, tenant_id, since, RECENT)]
 
     async def list(
         self, wanted: FeedbackFilter, *, limit: int = 100, after: tuple[datetime, UUID] | None = None

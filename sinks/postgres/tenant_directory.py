@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import inf
 
 from infra.runtime.postgres.pool import Pool
@@ -39,9 +39,15 @@ class TenantDirectory:
     would tell every role which tenant it was about."""
 
     def __init__(
-        self, pool: Pool, *, monotonic: Callable[[], float] = time.monotonic, poll_seconds: float = POLL_SECONDS
+        self,
+        pool: Pool,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        poll_seconds: float = POLL_SECONDS,
+        told: Callable[[Collection[str]], None] = lambda _: None,
     ) -> None:
-        self._pool, self._monotonic, self._poll_seconds = pool, monotonic, poll_seconds
+        """`told` gets the ids of all tenants whenever they were loaded."""
+        self._pool, self._monotonic, self._poll_seconds, self._told = pool, monotonic, poll_seconds, told
         self._by_partition: dict[int, TenantSettings] = {}
         self._by_id: dict[str, TenantSettings] = {}
         self._erased: dict[int, float] = {}  # until when
@@ -106,6 +112,7 @@ class TenantDirectory:
     def _take(self, tenants: list[TenantSettings]) -> None:
         self._by_partition = {tenant.partition: tenant for tenant in tenants}
         self._by_id = {tenant.tenant_id: tenant for tenant in tenants}
+        self._told(self._by_id.keys())
 
     async def _follow(self) -> None:
         while True:

@@ -23,6 +23,7 @@ from schemas.reasons import Reason
 from sinks.servicedesk.access_tokens import FETCH_SECONDS, AccessTokens, Busy, Fetch, Kept, TokenOf, TokensInMemory
 from sinks.servicedesk.addresses import AddressPolicy, BadDeskUrl
 from sinks.servicedesk.answers import RETRY_AFTER_RATE_LIMIT, retry_after_seconds
+from sinks.servicedesk.metrics import ACCESS_TOKEN
 from sinks.servicedesk.transport import Answered, HttpCall, Transport
 from sinks.servicedesk.types import DeskAccount, DeskForm, Refused
 
@@ -161,7 +162,7 @@ class Authentication:
                     return found
 
     async def _fetched(self, of: TokenOf, credential: CloudCredential, access: _Access) -> str | Refused:
-        fetched = await self._refresh(credential)
+        fetched = await self._refresh(of, credential)
         try:
             if isinstance(fetched, Refused):
                 await self._tokens.refuse(of, fetched)
@@ -172,7 +173,7 @@ class Authentication:
             log.warning("An access token could not be shared", tenant_id=of.tenant_id, error=str(error))
         return fetched if isinstance(fetched, Refused) else fetched.token
 
-    async def _refresh(self, credential: CloudCredential) -> Kept | Refused:
+    async def _refresh(self, of: TokenOf, credential: CloudCredential) -> Kept | Refused:
         form = {
             "grant_type": "refresh_token",
             "client_id": credential.client_id,
@@ -186,6 +187,8 @@ class Authentication:
             {"Accept": "application/json"},
             form=form,
             secrets=(credential.client_secret, credential.refresh_token),
+            tenant_id=of.tenant_id,
+            operation=ACCESS_TOKEN,
         )
         answer = await self._transport.exchange(call)
         if not isinstance(answer, Answered):

@@ -13,6 +13,7 @@ from infra.runtime.telemetry.isolation import Kind, violation
 from schemas.reasons import Reason
 from sinks.servicedesk.answers import Success, read_answer
 from sinks.servicedesk.authentication import Authentication
+from sinks.servicedesk.metrics import operation_of
 from sinks.servicedesk.transport import Answered, HttpCall, Transport
 from sinks.servicedesk.types import DeskAccount, DeskAccounts, DeskForm, Refused, Unknown
 
@@ -88,6 +89,8 @@ class DeskClient:
             form=data if writes else None,
             ca=account.ca,
             secrets=tuple(value.rpartition(" ")[2] for value in headers.values()),
+            tenant_id=account.tenant_id,
+            operation=operation_of(operation.method, operation.path),
         )
         answer = await self._transport.exchange(call)
         return read_answer(answer, now=self._clock.now()) if isinstance(answer, Answered) else answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from yarl import URL
 
 from schemas.reasons import Reason
 from sinks.certificates import BadCertificates, TrustedBy
+from sinks.servicedesk import metrics
 from sinks.servicedesk.addresses import AddressPolicy, BadDeskUrl, CheckedResolver, ForbiddenAddress
 from sinks.servicedesk.masking import masked, masked_bytes
 from sinks.servicedesk.types import Refused, Unknown
@@ -36,7 +38,8 @@ class Times:
 class HttpCall:
     """`base` is a URL that the address policy lets pass, and `path`, which begins with a slash, is put behind it as it is; `form`
     is sent form-encoded. `ca` holds the PEM certificates that vouch for this server, in place of the public ones;
-    `secrets` are what is sent and must not be quoted, if the server says it back."""
+    `secrets` are what is sent and must not be quoted, if the server says it back. `tenant_id` and `operation` say in metrics
+    and traces whose call it is and what for."""
 
     method: str
     base: str
@@ -46,6 +49,8 @@ class HttpCall:
     form: Mapping[str, str] | None = field(default=None, repr=False)
     ca: str = field(default="", repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    tenant_id: str = ""
+    operation: str = metrics.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +95,30 @@ class Transport:
 
     async def exchange(self, call: HttpCall) -> Answered | Refused | Unknown:
         """Send a call. `Refused(DESK_UNAVAILABLE)` if nothing was sent, `Unknown` if it was and no whole answer came."""
+        began = time.monotonic()
+        result, status = await self._exchange(call)
+        metrics.count_call(call.tenant_id, call.operation, status, time.monotonic() - began)
+        return result
+
+    async def _exchange(self, call: HttpCall) -> tuple[Answered | Refused | Unknown, str]:
+        """The result, and what it is in the metrics."""
         try:
             url = self.policy.check_url(call.base) + call.path
             trusting = self._trusted.context(call.ca) if call.ca else True
         except BadDeskUrl as error:
-            return Refused(Reason.DESK_UNAVAILABLE, f"servicedesk_base_url: {error}")
+            return Refused(Reason.DESK_UNAVAILABLE, f"servicedesk_base_url: {error}"), metrics.FORBIDDEN
         except BadCertificates as error:
-            return Refused(Reason.DESK_UNAVAILABLE, f"servicedesk_ca: {error}")
+            return Refused(Reason.DESK_UNAVAILABLE, f"servicedesk_ca: {error}"), metrics.TLS
         progress = SimpleNamespace(sent=False)
         try:
-            return await self._send(call, url, trusting, progress)
+            answer = await self._send(call, url, trusting, progress)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            status = metrics.failed_as(error, sent=progress.sent)
             if progress.sent:
-                return Unknown(f"{call.method} was sent, but no whole answer came: {_named(error, call.secrets)}")
-            return Refused(Reason.DESK_UNAVAILABLE, _not_sent(error))
+                detail = f"{call.method} was sent, but no whole answer came: {_named(error, call.secrets)}"
+                return Unknown(detail), status
+            return Refused(Reason.DESK_UNAVAILABLE, _not_sent(error)), status
+        return answer, metrics.BROKEN_OFF if isinstance(answer, Unknown) else metrics.answered_as(answer.status)
 
     async def _send(
         self, call: HttpCall, url: str, trusting: ssl.SSLContext | bool, progress: SimpleNamespace

@@ -19,15 +19,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException
 from confluent_kafka import Producer as _Producer
 
-from infra.runtime.telemetry import metrics
+from infra.runtime.kafka import metrics
 from infra.runtime.telemetry.logs import get_logger
+from infra.runtime.telemetry.process_metrics import CLOCK_SKEW
 
 log = get_logger(__name__)
 
@@ -39,6 +41,10 @@ Written = Callable[[str, int, int], None]
 POLL_SECONDS = 0.002
 GRACE_SECONDS = 1.0
 A_WHILE = 10.0  # longer than anybody pauses who sends again what failed
+COMPARE_SECONDS = 5.0
+"""How often our clock is compared with the broker's, at least, while records are sent."""
+PROMPT_SECONDS = 0.25
+"""Of a record that was acknowledged later nobody knows when within that time it was written."""
 BETWEEN_PRODUCERS = 1.0
 """Seconds at least: what breaks every producer at once is not mended by making more of them."""
 
@@ -86,6 +92,7 @@ class Producer:
         self._waiting_since: float | None = None
         """When librdkafka was last heard of any record, good or bad, or the first was sent after it was done with all."""
         self._last_sent = -A_WHILE
+        self._compared = -A_WHILE
         self._under_way: dict[asyncio.Future[None], float] = {}  # and when each was sent, the oldest first
         self._timer: asyncio.TimerHandle | None = None
 
@@ -176,6 +183,9 @@ class Producer:
         if self._on_written is not None:
             self._on_written(topic, message.partition(), offset)
         _seconds(topic).observe(now - sent)
+        if now - self._compared > COMPARE_SECONDS and now - sent < PROMPT_SECONDS:
+            self._compared = now
+            _compare_clocks(message.timestamp(), time.time() - (now - sent) / 2)
         if not future.done():
             future.set_result(None)
 
@@ -200,6 +210,13 @@ class Producer:
         old, self._producer, self._made = self._producer, new, now
         self._loop.run_in_executor(None, _discard, old)
         return True
+
+
+def _compare_clocks(written: tuple[int, int], ours: float) -> None:
+    """`ours` is half-way between sending and acknowledgement. Only topics with LogAppendTime tell the broker's time."""
+    kind, milliseconds = written
+    if kind == TIMESTAMP_LOG_APPEND_TIME:
+        CLOCK_SKEW.labels("broker").set(ours - milliseconds / 1000)
 
 
 def _discard(producer: _Producer) -> None:

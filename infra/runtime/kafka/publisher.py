@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from infra.runtime.clock import Clock, SystemClock
+from infra.runtime.kafka import metrics
 from infra.runtime.kafka.producer import Record
-from infra.runtime.telemetry import metrics
 from schemas.envelope import Envelope
 from schemas.signature import Signed, format_signature
 from schemas.topics import Topic

@@ -45,6 +45,7 @@ class Feeder:
         self._app, self._handle_record, self._limits = app, handle, limits
         self._slots, self._detach, self._epoch = slots, detach, 0
         self._waiting_bytes: defaultdict[TP, int] = defaultdict(int)
+        self._read_to: defaultdict[TP, int] = defaultdict(int)  # of every partition that it ever had
         self.full: set[TP] = set()
         self.on_revoke: Callable[[], None] = lambda: None
         app.feeders += (self,)
@@ -61,7 +62,8 @@ class Feeder:
             if message.generation_id != self._app.consumer_generation_id or self._consumer.revoked:
                 continue  # it will be delivered again
             tp = TP(message.topic, message.partition)
-            record = _raw(message)
+            record = _raw(message, read_before=message.offset < self._read_to[tp])
+            self._read_to[tp] = max(self._read_to[tp], message.offset + 1)
             self._waiting_bytes[tp] += record.size
             self.lanes.put(
                 Job(stream, event, record, self._epoch), str(tp.partition), peek(record.headers, "ce_subject"), tp
@@ -148,7 +150,7 @@ class Feeder:
         self._app.loop.create_task(self._app.crash(error))
 
 
-def _raw(message: Any) -> RawRecord:
+def _raw(message: Any, *, read_before: bool) -> RawRecord:
     headers = message.headers or ()
     pairs = headers.items() if isinstance(headers, dict) else headers
     return RawRecord(
@@ -157,4 +159,5 @@ def _raw(message: Any) -> RawRecord:
         message.value,
         tuple((str(k), v) for k, v in pairs),
         datetime.fromtimestamp(message.timestamp, UTC) if message.timestamp_type == LOG_APPEND_TIME else None,
+        read_before,
     )

@@ -277,6 +277,10 @@ class EventHandler:
         kind = {Emit: "emit", Drop: "drop", DeadLetter: "dead_letter"}[type(outcome)]
         reason = None if isinstance(outcome, Emit) else outcome.reason
         self._count(tenant, kind, reason)
+        if record.read_before or (isinstance(outcome, Emit | Drop) and outcome.repeated):
+            metrics.EVENTS_REDELIVERED.labels(self.stage.value).inc()
+        if isinstance(outcome, DeadLetter):
+            metrics.count_failed(self.stage, tenant, outcome.reason)
         write = log.warning if isinstance(outcome, DeadLetter) else log.info
         write(
             "Task completed", stage=self.stage.value, tenant_id=tenant, ticket_id=envelope.subject if envelope else "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from schemas.events import Event
@@ -24,10 +24,11 @@ class Scope(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Emit:
     """Publish `event` to the stage's topic, on the input's partition. `then` runs once Kafka has acknowledged it and before the
-    input is committed: it may run again after a crash, so it must be idempotent."""
+    input is committed: it may run again after a crash, so it must be idempotent. `repeated`: an earlier run had come to it."""
 
     event: Event
     then: Then | None = None
+    repeated: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Drop:
     reason: Reason
     event: Event | None = None
     then: Then | None = None
+    repeated: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

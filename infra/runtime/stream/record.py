@@ -25,6 +25,8 @@ class RawRecord:
     headers: tuple[tuple[str, bytes | None], ...]
     appended_at: datetime | None = None
     """When the broker wrote it, which no producer can choose; None if the topic keeps the producer's time."""
+    read_before: bool = False
+    """By this process, which then lost the partition or gave it back."""
 
     @property
     def size(self) -> int:

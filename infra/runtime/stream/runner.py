@@ -105,6 +105,8 @@ async def run_stage(spec: StageSpec, ports: StagePorts, surroundings: Surroundin
     )
     app = stream_app(spec.stage.group(surroundings.prefix), ports.kafka.faust())
     feeder = Feeder(app, handler.handle, ports.limits, slots=spec.slots, detach=spec.detach)
+    metrics.SLOTS.labels(spec.stage.value).set(spec.slots)
+    metrics.EVENTS_REDELIVERED.labels(spec.stage.value)  # from the start, so that the first one is an increase
     feeder.on_revoke, holds.committed = holds.forget, feeder.committed
     reopening = Reopening(holds, ports.limits, feeder.reopen, feeder.release)
     _agent(app, feeder, spec.stage.consumes.named(surroundings.prefix))

@@ -1,9 +1,14 @@
-"""Prometheus metrics that more than one process writes. Labels are bounded sets: never a ticket, a tenant only on counters
-and of those that are held."""
+"""Prometheus metrics of all stages. Labels are bounded sets: never a ticket; a tenant on counters, on what is held and on the time
+from webhook to note, not on a stage's durations. `infra/handbook/metrics.md` lists every process's."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram
+
+from schemas.reasons import Reason
+from schemas.topics import Stage
 
 EVENTS_HANDLED = Counter(
     "ticketstream_events_handled_total",
@@ -29,18 +34,35 @@ LANE_BREAKER = Gauge(
     "The circuit breaker of a tenant's lane: 0 closed, 1 half open, 2 open. No series: closed for a while.",
     ["stage", "tenant_id"],
 )
-END_TO_END_SECONDS = Histogram(
-    "ticketstream_webhook_to_note_seconds",
-    "Time from webhook to note.",
-    ["tenant_id"],
-    buckets=(1, 5, 15, 30, 45, 60, 90, 120, 300),
+EVENTS_REDELIVERED = Counter(
+    "ticketstream_events_redelivered_total",
+    "Events that were handled again: read a second time by this process after a rebalance, or with a result that an earlier run "
+    "had stored.",
+    ["stage"],
 )
-PUBLISH_SECONDS = Histogram(
-    "ticketstream_publish_seconds",
-    "Time until Kafka acknowledged a record.",
-    ["topic"],
-    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
+SLOTS = Gauge("ticketstream_slots", "How many events this process handles at once, of all tenants together.", ["stage"])
+ENHANCEMENTS = Counter(
+    "ticketstream_enhancements_total",
+    "Tickets' events that came to an end: success (the note is on the ticket), dropped (at deliver, no note was needed any more), "
+    "failed (a dead letter at enrich, synthesize or deliver). One that is replayed counts again.",
+    ["tenant_id", "outcome"],
 )
-PUBLISH_ERRORS = Counter(
-    "ticketstream_publish_errors_total", "Records that Kafka didn't acknowledge in time.", ["topic"]
-)
+SUCCESS, DROPPED, FAILED = "success", "dropped", "failed"
+ENHANCING = frozenset({Stage.ENRICH, Stage.SYNTHESIZE, Stage.DELIVER})
+"""Stages whose events are of a ticket that may get an enhancement."""
+
+
+def known_tenants(stage: Stage, tenant_ids: Iterable[str]) -> None:
+    """Their counters begin at 0, so that the first event is an increase. May be said again."""
+    outcomes = (SUCCESS, DROPPED, FAILED) if stage is Stage.DELIVER else (FAILED,)
+    if stage in ENHANCING:
+        for tenant_id in tenant_ids:
+            for outcome in outcomes:
+                ENHANCEMENTS.labels(tenant_id, outcome)
+
+
+def count_failed(stage: Stage, tenant_id: str, reason: Reason) -> None:
+    """A dead letter of a proven tenant. A conflicting copy fails nothing: the event that came first is answered. A worker that dies
+    between the dead letter and its commit makes one count twice."""
+    if stage in ENHANCING and tenant_id and reason is not Reason.CONFLICTING_DUPLICATE:
+        ENHANCEMENTS.labels(tenant_id, FAILED).inc()

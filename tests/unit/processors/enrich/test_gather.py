@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 
 import pytest
+from prometheus_client import REGISTRY
 
 from processors.enrich.fakes import FakeSearch, FakeSource
 from processors.enrich.gather import Limits, gather
@@ -131,3 +132,25 @@ async def test_no_source_at_all_gives_an_empty_context() -> None:
 def test_gathering_takes_at_most_a_third_of_the_tenants_time(timeout: int, together: float, per_source: float) -> None:
     limits = Limits().within(timeout)
     assert (limits.together, limits.per_source) == pytest.approx((together, per_source))
+
+
+async def test_what_sources_take_and_why_they_give_nothing_is_counted() -> None:
+    def failures(source: str, reason: str) -> float:
+        labels = {"source": source, "reason": reason}
+        return REGISTRY.get_sample_value("ticketstream_source_failures_total", labels) or 0.0
+
+    async def breaks() -> None:
+        raise LookupError("gone")
+
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    await gather(
+        [FakeSource("counted-good"), FakeSource("counted-bad", (), breaks), FakeSource("counted-late", (), hangs)],
+        QUERY,
+        TINY,
+    )
+    assert (failures("counted-bad", "error"), failures("counted-late", "timeout")) == (1, 1)
+    assert failures("counted-good", "error") == failures("counted-good", "timeout") == 0
+    for source in ("counted-good", "counted-bad", "counted-late"):
+        assert REGISTRY.get_sample_value("ticketstream_source_seconds_count", {"source": source}) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from infra.runtime.clock import SystemClock
 from infra.runtime.stream.outcomes import Emit
 from processors.feedback_aggregate.fakes import FakeFeedbackStore
 from processors.feedback_aggregate.processor import process
@@ -15,7 +16,7 @@ ANSWER = FeedbackSubmitted("a1", "msp-one", "7", FeedbackType.RATING, AT, enhanc
 
 
 async def aggregated(store: FakeFeedbackStore, event: FeedbackSubmitted) -> FeedbackAggregated:
-    outcome = await process(event, store=store)
+    outcome = await process(event, store=store, clock=SystemClock())
     assert isinstance(outcome, Emit)
     assert isinstance(outcome.event, FeedbackAggregated)
     return outcome.event

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any, NamedTuple
 
 import pytest
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, TIMESTAMP_NOT_AVAILABLE
+from prometheus_client import REGISTRY
 
 from infra.runtime.kafka import producer as producer_module
 from infra.runtime.kafka.producer import Producer, PublishError, Record
@@ -17,12 +21,16 @@ class Acknowledged(NamedTuple):
     """What the client library hands over with a record; without an offset where Kafka acknowledged a later one alone."""
 
     at: int | None
+    written: tuple[int, int] = (TIMESTAMP_NOT_AVAILABLE, 0)
 
     def partition(self) -> int:
         return 0
 
     def offset(self) -> int | None:
         return self.at
+
+    def timestamp(self) -> tuple[int, int]:
+        return self.written
 
 
 class Silent:
@@ -96,3 +104,18 @@ async def test_a_record_of_which_kafka_names_no_offset_may_be_in_no_log() -> Non
         await first
     await later
     assert written == [0]
+
+
+async def test_the_brokers_time_of_a_record_shows_how_far_the_clocks_are_apart() -> None:
+    producer = Producer(NOWHERE)
+    sent = asyncio.get_running_loop().time()
+    ahead = round(1000 * (time.time() + 7))
+    for written in (Acknowledged(1, (TIMESTAMP_LOG_APPEND_TIME, ahead)), Acknowledged(2)):
+        future = asyncio.get_running_loop().create_future()
+        producer._under_way[future] = sent
+        producer._delivered(future, "some.topic", None, written)
+        await future
+    skew = REGISTRY.get_sample_value("ticketstream_clock_skew_seconds", {"reference": "broker"})
+    await producer.stop(0)
+    assert skew is not None
+    assert -8 < skew < -6, "ours is 7 s behind"

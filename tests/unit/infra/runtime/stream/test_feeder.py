@@ -213,3 +213,17 @@ async def test_the_brokers_time_is_taken_and_a_producers_is_not() -> None:
     await settled()
     times = [record.appended_at for record in world.seen]
     assert [time and time.timestamp() for time in times] == [1_767_225_600.5, None]
+
+
+async def test_what_is_read_again_after_a_rebalance_is_marked_so() -> None:
+    world = World(2)
+    world.verdicts = {0: Done(), 1: Done()}
+    await world.read(0, 3)
+    await world.feeder.revoke(0.0)
+    world.consumer.ledger.reset()
+    world._offsets[0] = 1
+    await world.read(0, 3)
+    await world.read(1, 1)
+    marked = [(record.position.partition, record.position.offset, record.read_before) for record in world.seen]
+    assert marked[:3] == [(0, 0, False), (0, 1, False), (0, 2, False)]
+    assert marked[3:] == [(0, 1, True), (0, 2, True), (0, 3, False), (1, 0, False)]
