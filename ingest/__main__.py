@@ -18,7 +18,7 @@ from infra.runtime.kafka.schema_registry import SchemaRegistryError, codec_with
 from infra.runtime.kafka.topics import BrokersUnreachable, TopicsError, check_partition_counts
 from infra.runtime.keys.signing import SigningKey, SigningKeyError
 from infra.runtime.settings import MISCONFIGURED, load
-from infra.runtime.telemetry import logs
+from infra.runtime.telemetry import logs, tracing
 from infra.runtime.telemetry.internal_server import InternalServer
 from infra.runtime.telemetry.ports_file import write_ports
 from ingest.app import Edge, PublicServer, public_app
@@ -69,6 +69,7 @@ def main() -> int:
     """0 after SIGTERM or SIGINT, 1 when it can't go on, 2 when a setting is wrong."""
     settings, kafka = load(IngestSettings), KafkaClient(load_kafka())
     logs.configure(SERVICE, settings.log_level)
+    tracing.configure(SERVICE, settings.otlp_endpoint)
     try:
         signer = SigningKey.load(settings.signing_key_file, service=SERVICE)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -79,6 +80,8 @@ def main() -> int:
     except (TopicsError, SchemaRegistryError, OSError) as error:
         log.error("Not started", error=str(error))
         return 1
+    finally:
+        tracing.close()
     return 0
 
 

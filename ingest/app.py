@@ -8,13 +8,14 @@ from typing import cast
 
 from aiohttp import web
 
+from infra.runtime.telemetry import tracing
 from infra.runtime.telemetry.http_log import server_logger
 from ingest import openapi
 from ingest.connections import Connections
 from ingest.feedback_api import FeedbackApi
 from ingest.feedback_links import FeedbackLinks
 from ingest.keys_route import KeysRoute
-from ingest.middleware import answer_and_count
+from ingest.middleware import answer_and_count, traced
 from ingest.request_body import MAX_BODY_BYTES
 from ingest.webhooks import WebhookEdge
 
@@ -35,7 +36,8 @@ class Edge:
 
 
 def public_app(edge: Edge) -> web.Application:
-    app = web.Application(middlewares=[answer_and_count], client_max_size=MAX_BODY_BYTES)
+    around = [traced, answer_and_count] if tracing.on() else [answer_and_count]
+    app = web.Application(middlewares=around, client_max_size=MAX_BODY_BYTES)
     app.add_routes(
         [
             web.post("/api/v1/webhooks/{tenant_id}", edge.webhooks.receive),

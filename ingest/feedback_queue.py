@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from infra.runtime.kafka.producer import PublishError
+from infra.runtime.telemetry import tracing
 from infra.runtime.telemetry.logs import get_logger
-from infra.runtime.telemetry.trace_context import new_traceparent
 from ingest.answers import unavailable
 from ingest.ports import EventPublisher, TenantAccess, Tenants
 from schemas.events import FeedbackSubmitted
@@ -29,7 +29,8 @@ class FeedbackQueue:
 
     async def put(self, event: FeedbackSubmitted, tenant: TenantAccess) -> None:
         """Returns when Kafka has it; refuses with 503 otherwise."""
-        traceparent = new_traceparent()
+        tracing.current().about(event.tenant_id, event.ticket_id)
+        traceparent = tracing.traceparent()
         try:
             await self.publisher.publish(
                 event, topic=Topic.FEEDBACK_SUBMITTED, partition=tenant.partition, traceparent=traceparent

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from infra.runtime.clock import Clock, SystemClock
 from infra.runtime.kafka.producer import PublishError
+from infra.runtime.telemetry import tracing
 from infra.runtime.telemetry.logs import get_logger
-from infra.runtime.telemetry.trace_context import new_traceparent
 from ingest import edge_metrics
 from ingest.answers import Refused, invalid_signature, json_answer, unavailable
 from ingest.bearer_webhook import Offered, offered, parse_announcement, why_not
@@ -135,14 +135,22 @@ class WebhookEdge:
         return await self._take(tenant, event, event.event_id.encode(), body)
 
     async def _take(self, tenant: TenantAccess, event: TicketReceived, webhook_id: bytes, body: bytes) -> web.Response:
-        log.info("Webhook received", tenant_id=tenant.tenant_id, ticket_id=event.ticket_id, event_id=event.event_id)
+        tracing.current().about(tenant.tenant_id, event.ticket_id)
+        traceparent = tracing.traceparent()
+        log.info(
+            "Webhook received",
+            tenant_id=tenant.tenant_id,
+            ticket_id=event.ticket_id,
+            event_id=event.event_id,
+            trace_id=traceparent[3:35],
+        )
         key, body_hash = (tenant.tenant_id, webhook_id), sha256(body).digest()
         while (found := self.recent.find(key)) is not None:
             if (answer := await _repeated(found, body_hash)) is not None:
                 edge_metrics.webhooks(tenant.tenant_id, "duplicate").inc()
                 return answer
         self._take_rate(tenant)
-        return await self._queue(tenant, event, key, body_hash)
+        return await self._queue(tenant, event, (key, body_hash), traceparent)
 
     def _take_rate(self, tenant: TenantAccess) -> None:
         wait = self.rates.take(tenant.tenant_id, rate_per_second=tenant.rate_per_second, burst=tenant.burst)
@@ -151,8 +159,10 @@ class WebhookEdge:
                 429, "too many webhooks, slow down", reason="rate_limited", retry_after=min(60, math.ceil(wait))
             )
 
-    async def _queue(self, tenant: TenantAccess, event: TicketReceived, key: Key, body_hash: bytes) -> web.Response:
-        acknowledged, traceparent = False, new_traceparent()
+    async def _queue(
+        self, tenant: TenantAccess, event: TicketReceived, known_by: tuple[Key, bytes], traceparent: str
+    ) -> web.Response:
+        acknowledged, (key, body_hash) = False, known_by
         self.recent.begin(key, event.event_id, body_hash)
         try:
             await self.publisher.publish(
@@ -160,7 +170,14 @@ class WebhookEdge:
             )
             acknowledged = True
         except PublishError as error:
-            log.warning("Webhook not queued", tenant_id=tenant.tenant_id, event_id=event.event_id, error=str(error))
+            log.warning(
+                "Webhook not queued",
+                tenant_id=tenant.tenant_id,
+                ticket_id=event.ticket_id,
+                event_id=event.event_id,
+                trace_id=traceparent[3:35],
+                error=str(error),
+            )
             raise unavailable("not queued, send it again", "publish_failed") from None
         except TooLarge as error:
             raise Refused(422, str(error), reason="event_too_large", field="$") from None

@@ -22,7 +22,7 @@ from infra.runtime.keys.signing import SigningKey
 from infra.runtime.postgres.pool import Pool, open_pool_when_ready
 from infra.runtime.stream.runner import StagePorts, StageSpec, Surroundings, run_stage
 from infra.runtime.stream.settings import StageSettings
-from infra.runtime.telemetry import logs
+from infra.runtime.telemetry import logs, tracing
 from infra.runtime.telemetry.internal_server import CheckResult
 from infra.runtime.telemetry.metrics import known_tenants
 from schemas.topics import Stage
@@ -67,6 +67,7 @@ class StageContext:
 async def open_stage(stage: Stage, settings: StageSettings, kafka: KafkaSettings) -> AsyncIterator[StageContext]:
     """Waits for PostgreSQL and Kafka, loads tenants and keys, checks the topics. Raises what names the cure when they don't fit."""
     logs.configure(stage.value, settings.log_level)
+    tracing.configure(stage.value, settings.otlp_endpoint)
     signing_key = SigningKey.load(settings.signing_key_file, service=stage.value)
     pool = await open_pool_when_ready(settings.database_url, service=stage.value, size=POOL_SIZE)
     tenants, keys = TenantDirectory(pool, told=partial(known_tenants, stage)), KeyDirectory(ServiceKeys(pool).load)
@@ -103,3 +104,4 @@ async def open_stage(stage: Stage, settings: StageSettings, kafka: KafkaSettings
         await tenants.stop()
         await producer.stop()
         await pool.close()
+        await asyncio.to_thread(tracing.close)

@@ -41,6 +41,8 @@ class ProcessSettings(BaseSettings):
     isolation_probe_seconds: float = Field(300.0, ge=0.1, le=300)
     """How often a process with a database role asks for rows that it must not see. The alert on missing probes counts on 5 min."""
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    otlp_endpoint: str | None = Field(None, alias="OTEL_EXPORTER_OTLP_ENDPOINT", pattern=r"^https?://")
+    """Where traces go, by OTLP over HTTP: a collector's address without a path. None: there are none."""
     local: bool = False
     """Set by the local stack: desks may be reached by http and on loopback."""
 

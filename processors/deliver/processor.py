@@ -154,13 +154,14 @@ async def _posted(task: _Task, posted: Posted, ports: Ports) -> Outcome:
     ending = Ending(task.key.event_id, ports.clock.now(), note_id=posted.note_id)
     kept_ending = await ports.intents.done(task.key, ending, task.owner)
     event = task.event
+    took = max(0.0, (kept_ending.at - event.received_at).total_seconds())
     log.info(
         "ServiceDesk Plus ticket updated", tenant_id=event.tenant_id, ticket_id=event.ticket_id, event_id=event.event_id,
         enhancement_id=event.enhancement_id, note_id=kept_ending.note_id, found=posted.found,
+        seconds_since_webhook=round(took, 3),
     )  # fmt: skip
     if kept_ending == ending:  # else it was settled before, and counted
-        took = (kept_ending.at - event.received_at).total_seconds()
-        metrics.END_TO_END_SECONDS.labels(event.tenant_id).observe(max(0.0, took))
+        metrics.END_TO_END_SECONDS.labels(event.tenant_id).observe(took)
         ENHANCEMENTS.labels(event.tenant_id, SUCCESS).inc()
     return _ended(event, kept_ending)
 

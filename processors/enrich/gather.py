@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from infra.runtime.telemetry import tracing
 from infra.runtime.telemetry.logs import get_logger
 from processors.enrich import metrics
 from processors.enrich.ports import ContextSource, Query
@@ -93,7 +94,10 @@ async def gather(sources: Sequence[ContextSource], query: Query, limits: Limits)
 
 def _ask(source: ContextSource, query: Query) -> _Asked:
     async def find() -> Sequence[ContextItem]:
-        return await source.find(query)
+        with tracing.span(source.name) as span:  # the span of one that is cut off says CancelledError
+            found = await source.find(query)
+            span.set("items", len(found))
+            return found
 
     asked = _Asked(source.name, asyncio.create_task(find(), name=f"source {source.name}"))
     asked.task.add_done_callback(asked.note_end)

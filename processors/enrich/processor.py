@@ -73,7 +73,6 @@ async def process(
         return Drop(Reason.DUPLICATE)  # the row is the first one's, with its outcome
     if taken.admission is Admission.CONFLICT:
         return DeadLetter(Reason.CONFLICTING_DUPLICATE, _conflict(event))
-    log.info("Task started", **_names(event), kind=event.kind.value, offset=position.offset)
     found = await obstacle(event, taken, enhancements=stores.enhancements, restraint=restraint, now=clock.now())
     if isinstance(found, Hold):
         return found

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from infra.runtime.clock import Clock
 from infra.runtime.stream.outcomes import Drop, Emit, Hold, Outcome, Scope
+from infra.runtime.telemetry.logs import get_logger
 from processors.synthesize import metrics
 from processors.synthesize.answer import Answer
 from processors.synthesize.author import Author
@@ -18,6 +19,8 @@ from schemas.events import EnhancementSynthesized, TicketEnriched
 from schemas.reasons import Reason
 from sinks.postgres.answers import Busy, Ours, Overtaken, Stored
 from sinks.postgres.tenant_settings import NO_MODEL
+
+log = get_logger(__name__)
 
 PENDING_SECONDS = 1.0
 UNKNOWN_TENANT_SECONDS = 5.0
@@ -108,6 +111,10 @@ def _seconds_left(event: TicketEnriched, timeout: int) -> float:
 def _emit_new(synthesized: EnhancementSynthesized) -> Emit:
     degraded = "yes" if synthesized.degraded else "no"
     metrics.NOTES.labels(synthesized.tenant_id, synthesized.writer.value, degraded).inc()
+    log.info(
+        "Note written", tenant_id=synthesized.tenant_id, ticket_id=synthesized.ticket_id, event_id=synthesized.input_id,
+        writer=synthesized.writer.value, model=synthesized.model, degraded=synthesized.degraded,
+    )  # fmt: skip
     return Emit(synthesized)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from dataclasses import dataclass
 from enum import StrEnum
 
 from infra.runtime.postgres.pool import Pool
-from infra.runtime.postgres.tenant import connection, tenant_call
+from infra.runtime.postgres.tenant import connection, database_span, tenant_call
 from infra.runtime.stream.record import Position
 from schemas.events import TicketReceived
 
@@ -60,8 +61,10 @@ class ReceivedEvents:
         asked = _Mark(row, asyncio.get_running_loop().create_future())
         self._asked.append(asked)
         if self._marking is None:
-            self._marking = asyncio.create_task(self._mark_all())
-        if not await asked.marked:
+            self._marking = asyncio.create_task(self._mark_all(), context=Context())  # no single event's
+        with database_span("SELECT mark_events"):
+            marked = await asked.marked
+        if not marked:
             await tenant_call(self._pool, _MARK, *row)
 
     async def _mark_all(self) -> None:

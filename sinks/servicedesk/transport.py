@@ -18,6 +18,7 @@ from schemas.reasons import Reason
 from sinks.certificates import BadCertificates, TrustedBy
 from sinks.servicedesk import metrics
 from sinks.servicedesk.addresses import AddressPolicy, BadDeskUrl, CheckedResolver, ForbiddenAddress
+from sinks.servicedesk.call_span import answered, call_span
 from sinks.servicedesk.masking import masked, masked_bytes
 from sinks.servicedesk.types import Refused, Unknown
 
@@ -111,7 +112,7 @@ class Transport:
             return Refused(Reason.DESK_UNAVAILABLE, f"servicedesk_ca: {error}"), metrics.TLS
         progress = SimpleNamespace(sent=False)
         try:
-            answer = await self._send(call, url, trusting, progress)
+            answer = await self._traced(call, url, trusting, progress)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             status = metrics.failed_as(error, sent=progress.sent)
             if progress.sent:
@@ -119,6 +120,17 @@ class Transport:
                 return Unknown(detail), status
             return Refused(Reason.DESK_UNAVAILABLE, _not_sent(error)), status
         return answer, metrics.BROKEN_OFF if isinstance(answer, Unknown) else metrics.answered_as(answer.status)
+
+    async def _traced(
+        self, call: HttpCall, url: str, trusting: ssl.SSLContext | bool, progress: SimpleNamespace
+    ) -> Answered | Unknown:
+        with call_span(call.method, url) as span:
+            answer = await self._send(call, url, trusting, progress)
+            if isinstance(answer, Answered):
+                answered(span, answer.status)
+            else:
+                span.fail("answer_too_large")
+            return answer
 
     async def _send(
         self, call: HttpCall, url: str, trusting: ssl.SSLContext | bool, progress: SimpleNamespace

@@ -16,7 +16,7 @@ from infra.runtime.kafka.topics import TopicsError
 from infra.runtime.keys.signing import SigningKeyError
 from infra.runtime.postgres.pool import Pool, open_pool_when_ready
 from infra.runtime.settings import MISCONFIGURED, load
-from infra.runtime.telemetry import logs
+from infra.runtime.telemetry import logs, tracing
 from infra.runtime.telemetry.internal_server import CheckResult, InternalServer
 from infra.runtime.telemetry.ports_file import write_ports
 from sinks.postgres.isolation import isolation_watched
@@ -32,6 +32,7 @@ def main() -> int:
     """0 after SIGTERM or SIGINT, 1 when it can't go on, 2 when a setting is wrong."""
     settings, kafka = load(ReconcileSettings), KafkaClient(load_kafka())
     logs.configure(SERVICE, settings.log_level)
+    tracing.configure(SERVICE, settings.otlp_endpoint)
     try:
         asyncio.run(_until_told(settings, kafka))
     except SigningKeyError as error:
@@ -40,6 +41,8 @@ def main() -> int:
     except (TopicsError, SchemaRegistryError, OSError) as error:
         log.error("Not started", error=str(error))
         return 1
+    finally:
+        tracing.close()
     return 0
 
 

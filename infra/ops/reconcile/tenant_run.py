@@ -12,8 +12,8 @@ import orjson
 
 from infra.ops.reconcile.ports import Limits, Ports, Problem, Report, Result, Tenant
 from infra.runtime.kafka.producer import PublishError
+from infra.runtime.telemetry import tracing
 from infra.runtime.telemetry.logs import get_logger
-from infra.runtime.telemetry.trace_context import new_traceparent
 from ingest.answers import Refused as BadTicket
 from ingest.ticket_body import parse_ticket
 from schemas import ids
@@ -162,7 +162,12 @@ class TenantRun:
             await self._publish(read)
 
     async def _publish(self, ticket: Ticket) -> None:
-        tenant, traceparent = self.tenant, new_traceparent()
+        with tracing.entry("reconcile", tracing.Kind.INTERNAL) as span:
+            span.about(self.tenant.tenant_id, ticket.ticket_id)
+            await self._publish_as(ticket, tracing.traceparent())
+
+    async def _publish_as(self, ticket: Ticket, traceparent: str) -> None:
+        tenant = self.tenant
         event = TicketReceived(
             event_id=ids.of_reconciled(tenant.tenant_id, ticket.ticket_id, ticket.content_hash),
             tenant_id=tenant.tenant_id,

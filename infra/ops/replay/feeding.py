@@ -11,6 +11,7 @@ from infra.ops.replay.ports import Publishes
 from infra.ops.replay.standing_back import LiveLag
 from infra.runtime.kafka.producer import PublishError
 from infra.runtime.stream.retrying import jittered
+from infra.runtime.telemetry import tracing
 from schemas.events import Event
 
 LOOK_SECONDS = 1.0
@@ -34,8 +35,14 @@ class TenantFeed:
     _next_at: float = 0.0
 
     async def publish(self, event: Event, traceparent: str | None) -> None:
-        """Waits its turn, then until Kafka acknowledges. Raises PublishError after two minutes without."""
+        """Waits its turn, then until Kafka acknowledges. Raises PublishError after two minutes without. `traceparent` is the
+        original's: its trace goes on, or, where this process makes traces, one begins that links to it."""
         await self._turn()
+        with tracing.entry("replay", tracing.Kind.INTERNAL, links=(traceparent,)) as span:
+            span.about(event.tenant_id, event.ticket_id)
+            await self._acknowledged(event, span.traceparent or traceparent)
+
+    async def _acknowledged(self, event: Event, traceparent: str | None) -> None:
         topic, started, attempt = self.lag.stage.consumes, time.monotonic(), 0
         while True:
             try:

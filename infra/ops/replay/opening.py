@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from infra.runtime.kafka.schema_registry import codec_with
 from infra.runtime.keys.directory import KeyDirectory
 from infra.runtime.keys.signing import SigningKey
 from infra.runtime.postgres.pool import Pool
-from infra.runtime.telemetry import logs
+from infra.runtime.telemetry import logs, tracing
 from schemas.topics import SIGNED_BY
 from sinks.postgres.answered import Answered
 from sinks.postgres.replay_runs import ReplayRuns
@@ -97,11 +98,13 @@ async def open_publishing(opened: Opened) -> AsyncIterator[tuple[Publisher, Lags
     groups = KafkaGroups(config, prefix=around.topic_prefix)
     lags = Lags(groups, prefix=around.topic_prefix)
     producer = Producer(config, on_written=lags.wrote)
+    tracing.configure(SERVICE, around.variables.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
     try:
         yield Publisher(producer, key, codec=opened.verifying.codec, prefix=around.topic_prefix), lags
     finally:
         await producer.stop()
         groups.close()
+        await asyncio.to_thread(tracing.close)
 
 
 def kafka_config(around: Surroundings) -> dict[str, Any]:

@@ -21,6 +21,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -95,6 +96,7 @@ class Producer:
         self._compared = -A_WHILE
         self._under_way: dict[asyncio.Future[None], float] = {}  # and when each was sent, the oldest first
         self._timer: asyncio.TimerHandle | None = None
+        self._outside = copy_context()  # what is found out when polling is no single event's
 
     def send(self, record: Record, done: asyncio.Future[None] | None = None) -> asyncio.Future[None]:
         """`done`, or a new future. Raises PublishError at once if the local queue is full, or through the future when delivery
@@ -113,7 +115,7 @@ class Producer:
             self._waiting_since = now
         self._under_way[future] = self._last_sent = now
         if self._timer is None:
-            self._timer = self._loop.call_later(POLL_SECONDS, self._poll)
+            self._timer = self._loop.call_later(POLL_SECONDS, self._poll, context=self._outside)
         return future
 
     def silent_seconds(self) -> float:
@@ -150,7 +152,8 @@ class Producer:
         except KafkaException as error:  # of a fatal error
             self._replace(str(error))
         self._give_up(self._loop.time())
-        self._timer = self._loop.call_later(POLL_SECONDS, self._poll) if self._under_way else None
+        again = self._loop.call_later(POLL_SECONDS, self._poll, context=self._outside) if self._under_way else None
+        self._timer = again
 
     def _give_up(self, now: float) -> None:
         """On what librdkafka has no word of, though its own timeout is over: who waits must hear something."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from infra.runtime.clock import Clock, SystemClock
 from infra.runtime.kafka import metrics
 from infra.runtime.kafka.producer import Record
+from infra.runtime.telemetry import tracing
 from schemas.envelope import Envelope
 from schemas.signature import Signed, format_signature
 from schemas.topics import Topic
@@ -62,6 +63,8 @@ class Publisher:
         been written), with `schemas.wire_format.TooLarge` if the event is over 256 KiB."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
+        if tracing.on():
+            traceparent = _send_span(event, topic.named(self._prefix), partition, done) or traceparent
         self._waiting.append((_Outgoing(event, topic, partition, traceparent), done))
         if len(self._waiting) == 1:
             loop.call_soon(self._send_waiting)
@@ -124,3 +127,32 @@ class Publisher:
             Record(one.topic, one.partition, one.key, one.value, envelope.headers(format_signature(key_id, signature)))
             for one, envelope, signature in zip(signed, envelopes, signatures, strict=True)
         ]
+
+
+def _send_span(event: Any, topic: str, partition: int, done: asyncio.Future[None]) -> str | None:
+    """The traceparent of the span that ends when Kafka has the record; None where nobody records this task. By OpenTelemetry's
+    semantic conventions for messaging."""
+    span = tracing.span(
+        f"send {topic}",
+        tracing.Kind.PRODUCER,
+        {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "send",
+            "messaging.operation.name": "send",
+            "messaging.destination.name": topic,
+            "messaging.destination.partition.id": str(partition),
+            "messaging.message.id": event.event_id,
+        },
+    )
+    if span is tracing.NOTHING:
+        return None
+
+    def acknowledged(done: asyncio.Future[None]) -> None:
+        if done.cancelled():
+            span.fail("CancelledError")
+        elif error := done.exception():
+            span.fail(type(error).__name__)
+        span.end()
+
+    done.add_done_callback(acknowledged)
+    return span.traceparent

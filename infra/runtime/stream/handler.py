@@ -14,10 +14,11 @@ from typing import Any, Protocol
 from infra.runtime.clock import Clock
 from infra.runtime.kafka.producer import PublishError
 from infra.runtime.postgres.availability import UNAVAILABLE
+from infra.runtime.stream import telling
 from infra.runtime.stream.admission import Admission, Rejected
 from infra.runtime.stream.hold_book import HoldBook
 from infra.runtime.stream.lanes import Done, Later, Verdict
-from infra.runtime.stream.letters import Failures, letter, trace_id
+from infra.runtime.stream.letters import Failures, letter
 from infra.runtime.stream.outcomes import DeadLetter, Drop, Emit, Hold, Outcome, Scope
 from infra.runtime.stream.ports import DeadLetterSink, FailedEvents
 from infra.runtime.stream.record import Input, Position, RawRecord
@@ -69,6 +70,7 @@ class EventHandler:
     failed_events: FailedEvents | None = None
     suspects: Suspects | None = None
     _raised: dict[Position, tuple[int, datetime]] = field(default_factory=dict)
+    _began: dict[Position, float] = field(default_factory=dict)
 
     async def handle(self, record: RawRecord, current: Current) -> Verdict:
         """`current()` turns false when the record's partition is revoked: nothing may be published from then on, since
@@ -101,11 +103,17 @@ class EventHandler:
     async def _handle(self, record: RawRecord, current: Current, started: float) -> Verdict:
         deaths = self.suspects.deaths(record.position) if self.suspects else 0
         killer = deaths >= DEATHS_BEFORE_DEAD_LETTER
-        decision = await (self._kills(record, deaths) if killer else self._decide(record))
-        if not current():
-            return Done()  # of no consequence here: the next owner decides
-        metrics.EVENT_SECONDS.labels(self.stage.value).observe(time.monotonic() - started)
-        return await self._carry_out(record, decision, current)
+        self._began[record.position] = started
+        try:
+            with telling.one_try(record, self.stage, self._attempt(record.position)):
+                decision = await (self._kills(record, deaths) if killer else self._decide(record))
+                if not current():
+                    telling.left_to_its_next_owner()
+                    return Done()  # of no consequence here: the next owner decides
+                metrics.EVENT_SECONDS.labels(self.stage.value).observe(time.monotonic() - started)
+                return await self._carry_out(record, decision, current)
+        finally:
+            self._began.pop(record.position, None)
 
     async def _decide(self, record: RawRecord) -> _Decision:
         envelope: Envelope | None = None
@@ -115,6 +123,8 @@ class EventHandler:
             if isinstance(admitted, Rejected):
                 return _Decision(admitted.outcome, admitted.envelope, admitted.event)
             envelope, event = _envelope_of(admitted), admitted.event
+            attempt, now = self._attempt(record.position), self.clock.now()
+            telling.started(record, self.stage, envelope, attempt=attempt, now=now)
             outcome = await self.process(admitted)
             if not isinstance(outcome, Outcome):
                 raise TypeError(f"the stage's process returned {type(outcome).__name__}, which is no outcome")
@@ -200,11 +210,7 @@ class EventHandler:
         )
         waiting = self.holds.waiting(held)
         self._count(tenant if envelope else "", "hold", hold.reason)
-        log.info(
-            "Event held", stage=self.stage.value, tenant_id=tenant, ticket_id=held.ticket_id, event_id=held.event_id,
-            reason=hold.reason.value, retry_after=round(waiting.seconds, 2), attempts=held.attempts,
-            detail=hold.detail[:300],
-        )  # fmt: skip
+        telling.held(self.stage, tenant, hold, held, waiting.seconds)
         if reason := self.holds.given_up(held):
             return DeadLetter(reason, f"last held for {hold.reason}: {hold.detail}")
         return Later(*waiting)
@@ -252,6 +258,12 @@ class EventHandler:
             )  # fmt: skip
             return True
 
+    def _attempt(self, position: Position) -> int:
+        """The how-many-th try this is, as far as is known here."""
+        if held := self.holds.find(position):
+            return held.attempts + 1
+        return self._raised.get(position, (0, None))[0] + 1
+
     def _failures(self, position: Position, further: int) -> Failures:
         """`further` is 1 if the failure at hand isn't in the book of holds."""
         now, deaths = self.clock.now(), self.suspects.deaths(position) if self.suspects else 0
@@ -274,19 +286,14 @@ class EventHandler:
             self.suspects.settled(record.position)
         # What was dropped is no proof that the world is well: a drop may have asked nobody.
         self.holds.settled(record.position, _claimed_tenant(record), succeeded=isinstance(outcome, Emit))
-        kind = {Emit: "emit", Drop: "drop", DeadLetter: "dead_letter"}[type(outcome)]
-        reason = None if isinstance(outcome, Emit) else outcome.reason
-        self._count(tenant, kind, reason)
+        kind, _ = telling.outcome_of(outcome)
+        self._count(tenant, kind, None if isinstance(outcome, Emit) else outcome.reason)
         if record.read_before or (isinstance(outcome, Emit | Drop) and outcome.repeated):
             metrics.EVENTS_REDELIVERED.labels(self.stage.value).inc()
         if isinstance(outcome, DeadLetter):
             metrics.count_failed(self.stage, tenant, outcome.reason)
-        write = log.warning if isinstance(outcome, DeadLetter) else log.info
-        write(
-            "Task completed", stage=self.stage.value, tenant_id=tenant, ticket_id=envelope.subject if envelope else "",
-            event_id=envelope.id if envelope else "", outcome=kind, reason=reason.value if reason else None,
-            trace_id=trace_id(envelope.traceparent if envelope else None),
-        )  # fmt: skip
+        began = self._began.get(record.position)
+        telling.completed(self.stage, outcome, envelope, None if began is None else time.monotonic() - began)
 
     def _count(self, tenant_id: str, outcome: str, reason: Reason | None) -> None:
         metrics.EVENTS_HANDLED.labels(self.stage.value, tenant_id, outcome, reason.value if reason else "").inc()

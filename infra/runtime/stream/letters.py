@@ -7,7 +7,7 @@ from datetime import datetime
 
 from infra.runtime.stream.outcomes import DeadLetter
 from infra.runtime.stream.record import RawRecord
-from infra.runtime.telemetry.trace_context import valid_traceparent
+from infra.runtime.telemetry.trace_context import trace_id
 from schemas import events, ids
 from schemas.envelope import Envelope
 from schemas.events.dead_letter import MAX_ORIGINAL_BYTES, Header
@@ -50,12 +50,6 @@ def letter(
         original_event_id=proven.id if proven else None,
         trace_id=trace_id(proven.traceparent if proven else None),
     )
-
-
-def trace_id(traceparent: str | None) -> str | None:
-    """The trace id in a W3C traceparent, e.g. `00-<32 hex>-<16 hex>-01`; None if it isn't one: no signature covers it."""
-    valid = valid_traceparent(traceparent)
-    return valid.split("-")[1] if valid else None
 
 
 def _writable(text: str) -> str:

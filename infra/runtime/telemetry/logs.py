@@ -10,6 +10,7 @@ import logging
 import sys
 import threading
 import time
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,6 +53,15 @@ def get_logger(name: str) -> Any:
     return structlog.get_logger(logger_name=name)
 
 
+def bind(**fields: Any) -> None:
+    """From now on each line of this task, and of those that it starts, says this too, unless it says otherwise itself: an event's
+    trace, tenant, ticket and id, so that what happened to a ticket is found by any of them."""
+    _bound.set(fields)
+
+
+_bound: ContextVar[Fields | None] = ContextVar("bound", default=None)
+
+
 class _Output:
     """Whole lines to stderr, each in one call, or those of a turn of the loop in one."""
 
@@ -66,6 +76,8 @@ class _Output:
         atexit.register(self.flush)
 
     def take(self, level: str, event: str, context: Fields, fields: Fields, *, at_once: bool) -> None:
+        if bound := _bound.get():
+            fields = {**bound, **fields}
         line = (time.time(), level, event, context, fields)
         loop = self._loop
         if at_once or loop is None or loop.is_closed() or threading.get_ident() != self._thread:
@@ -144,7 +156,7 @@ def _json_step(_: Any, level: str, event: Fields) -> bytes:
     """For the standard library's loggers."""
     if "exc_info" in event:
         event = dict(structlog.processors.format_exc_info(None, level, event))
-    return _output.rendered(time.time(), level, event["event"], {}, event)
+    return _output.rendered(time.time(), level, event["event"], _bound.get() or {}, event)
 
 
 def _json(event: dict[str, Any]) -> bytes:
@@ -167,7 +179,11 @@ def _for_people(service: str) -> list[Any]:
         event["service"] = service
         return event
 
+    def with_bound(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+        return {**(_bound.get() or {}), **event}
+
     return [
+        with_bound,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         named,

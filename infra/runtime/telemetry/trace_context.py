@@ -17,3 +17,9 @@ def new_traceparent() -> str:
 def valid_traceparent(text: str | None) -> str | None:
     """The text if it is a traceparent of version 00, else None: others' headers are not passed on unread."""
     return text if text and _FORM.fullmatch(text) else None
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """The trace id in a W3C traceparent, e.g. `00-<32 hex>-<16 hex>-01`; None if it isn't one: no signature covers it."""
+    valid = valid_traceparent(traceparent)
+    return valid.split("-")[1] if valid else None

@@ -21,6 +21,7 @@ from processors.synthesize.turns import aside
 from processors.synthesize.writer.completion import Completion, failure, read
 from processors.synthesize.writer.guard import checked, cited
 from processors.synthesize.writer.masking import Masker
+from processors.synthesize.writer.model_span import answered, model_span
 from processors.synthesize.writer.models import litellm_name
 from processors.synthesize.writer.writer import WriterRefused, WriterUnavailable, WritingTask, Written
 from schemas.events import Writer
@@ -74,7 +75,26 @@ class LitellmModel:
             async with asyncio.timeout(task.seconds) as limit:
                 litellm = self._litellm or await self._imported()
                 left = (limit.when() or 0.0) - asyncio.get_running_loop().time()
-            async with aside(), asyncio.timeout(left):
+            async with aside():
+                return await self._called(litellm, model, prompt, task, left)
+        except TimeoutError:
+            return _too_late(task)
+        except Exception as error:
+            return failure(error)
+
+    async def _called(
+        self, litellm: Any, model: str, prompt: Prompt, task: WritingTask, left: float
+    ) -> Completion | WriterUnavailable | WriterRefused:
+        with model_span(task.choice.model, task.choice.temperature, MAX_TOKENS) as span:
+            answer = await self._completion(litellm, model, prompt, task, left)
+            answered(span, answer)
+            return answer
+
+    async def _completion(
+        self, litellm: Any, model: str, prompt: Prompt, task: WritingTask, left: float
+    ) -> Completion | WriterUnavailable | WriterRefused:
+        try:
+            async with asyncio.timeout(left):
                 response = await litellm.acompletion(
                     model=model,
                     messages=[{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],
@@ -89,8 +109,7 @@ class LitellmModel:
                     extra_body={"provider": {"data_collection": "deny"}, "usage": {"include": True}},
                 )
         except TimeoutError:
-            detail = f"no answer within {task.seconds:.0f} s"
-            return WriterUnavailable(Reason.MODEL_UNAVAILABLE, RETRY_AFTER_TIMEOUT, detail)
+            return _too_late(task)
         except Exception as error:
             return failure(error)  # litellm's tree has a root of its own, the transports' errors have not
         return read(response)
@@ -106,6 +125,10 @@ class LitellmModel:
             self._importing = None
             raise
         return self._litellm
+
+
+def _too_late(task: WritingTask) -> WriterUnavailable:
+    return WriterUnavailable(Reason.MODEL_UNAVAILABLE, RETRY_AFTER_TIMEOUT, f"no answer within {task.seconds:.0f} s")
 
 
 def _written(answer: Completion, prompt: Prompt, masker: Masker, task: WritingTask) -> Written | WriterRefused:
