@@ -87,12 +87,16 @@ class Output:
             click.echo(text)  # it may be the only time that a secret is shown
             raise
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
-        """A table for people; a column whose every value is a number stands to the right. The first column, which names the row, is
-        never broken: where it leaves no room for the others, the table is wider than the terminal."""
-        self.console().print(self.made_table(columns, rows, title=title), crop=False)
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None, naming: int = 1
+    ) -> None:
+        """A table for people; a column whose every value is a number stands to the right. The first columns, which name the row,
+        `naming` of them, are never broken: where they leave no room for the others, the table is wider than the terminal."""
+        self.console().print(self.made_table(columns, rows, title=title, naming=naming), crop=False)
 
-    def made_table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> Any:
+    def made_table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None, naming: int = 1
+    ) -> Any:
         """The table that `table` prints, for a display that changes."""
         from rich import box
         from rich.table import Table
@@ -102,11 +106,12 @@ class Output:
         for index, column in enumerate(columns):
             numbers = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
             side: Literal["left", "right"] = "right" if numbers else "left"
-            table.add_column(column, justify=side, overflow="fold", no_wrap=index == 0)
+            table.add_column(column, justify=side, overflow="fold", no_wrap=index < naming)
         for row in rows:
             table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
         width = self.console().width
-        needed = max((len(str(row[0])) for row in rows), default=0) + NARROWEST * (len(columns) - 1)
+        names = sum(max((len(str(row[index])) for row in rows), default=0) for index in range(naming))
+        needed = names + NARROWEST * (len(columns) - naming)
         if needed > width:
             table.width = needed
         return table

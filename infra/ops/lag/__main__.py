@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import REGISTRY
 
+from infra.ops.lag.brokers import quiet
 from infra.ops.lag.database import Database
 from infra.ops.lag.metrics import LagCollector, Shown
 from infra.ops.lag.reading import KafkaReader, Viewing
@@ -35,6 +36,7 @@ def main() -> int:
     """0 after SIGTERM or SIGINT, 1 when it can't go on, 2 when a setting is wrong."""
     settings, kafka = load(LagSettings), KafkaClient(load_kafka())
     logs.configure(SERVICE, settings.log_level)
+    quiet()
     try:
         asyncio.run(_until_told(settings, kafka))
     except OSError as error:

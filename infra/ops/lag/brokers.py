@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -172,6 +173,11 @@ class Brokers:
                     raise unknown(error) from error
             await asyncio.sleep(AGAIN_SECONDS)
             await self.misled()
+
+
+def quiet() -> None:
+    """aiokafka logs each try that fails; what is raised here says it once."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def raise_for(code: int) -> None:

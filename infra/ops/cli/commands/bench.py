@@ -11,13 +11,15 @@ import click
 from infra.ops.cli.failure import Failure, WrongUse
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
-NAMES = ("ingest", "chain", "throughput", "burst", "fairness", "memory", "rotation", "search")
+NAMES = ("ingest", "chain", "throughput", "burst", "fairness", "memory", "rotation", "search", "lag")
 
 
 @click.command(cls=JsonCommand)
 @click.argument("name", type=click.Choice(NAMES))
 @click.option(
-    "--events", type=click.IntRange(min=1), help="How many wait, for burst, fairness and memory; tickets, for search."
+    "--events",
+    type=click.IntRange(min=1),
+    help="How many wait, for burst, fairness and memory; tickets, for search; tenants, for lag.",
 )
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="How long the desk is down, for fairness.")
 @json_option
@@ -28,7 +30,8 @@ def bench(name: str, events: int | None, minutes: float | None, json_to: JsonTo)
     throughput: how many tickets a second one worker a stage takes, and the CPU of each.
     burst: how busy synthesize's slots are with 2,000 tickets waiting. fairness: what tenants notice of another one's backlog, and
     of another one's broken desk. memory: what 100,000 waiting events take in each worker. rotation: how many webhooks are refused
-    while a tenant's secret is exchanged at 50 a second.
+    while a tenant's secret is exchanged at 50 a second. lag: what the lag service costs with 1,000 tenants, and how soon it shows a
+    change.
     """
     output = Output(json_to)
     module = import_module(f"infra.ops.bench.{name}")

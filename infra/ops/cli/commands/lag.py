@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from infra.ops.lag.view import LagView, Scaling, StageLag, TenantLag
 
 WATCH_SECONDS = 2.0
-COLUMNS = (
-    "stage", "tenant", "lag", "oldest", "in flight", "a second", "empty in", "limited by", "held", "until", "breaker",
-)  # fmt: skip
+COLUMNS = ("stage", "tenant", "lag", "oldest", "in flight", "a second", "empty in", "limited by", "held because of")
 
 
 @click.group()
@@ -53,7 +51,7 @@ def show(watch: bool, json_to: JsonTo) -> int:
     from infra.ops.cli.kafka_reader import kafka_client, kafka_variables_checked
     from infra.ops.cli.running import run_async
     from infra.ops.cli.surroundings import Surroundings
-    from infra.ops.lag.brokers import LagUnknown
+    from infra.ops.lag.brokers import LagUnknown, quiet
     from infra.ops.lag.reading import KafkaReader, LagReader
 
     around, output = Surroundings.find(), Output(json_to)
@@ -63,6 +61,8 @@ def show(watch: bool, json_to: JsonTo) -> int:
         )
     around.need("KAFKA_BOOTSTRAP_SERVERS")
     client, prefix, scaling = kafka_client(dict(around.variables)), around.topic_prefix, _scaling(around)
+
+    quiet()
 
     async def run() -> None:
         with kafka_variables_checked():
@@ -103,7 +103,7 @@ def _scaling(around: Surroundings) -> Scaling:
 
 async def _show(read: Callable[[], Awaitable[LagView]], output: Output) -> None:
     view = await read()
-    output.result(view.as_json(), lambda: output.table(COLUMNS, rows(view)))
+    output.result(view.as_json(), lambda: output.table(COLUMNS, rows(view), naming=2))
 
 
 async def _watch(read: Callable[[], Awaitable[LagView]], output: Output) -> None:
@@ -116,7 +116,7 @@ async def _watch(read: Callable[[], Awaitable[LagView]], output: Output) -> None
 
     with Live(console=output.console(), auto_refresh=False) as live:
         while True:
-            live.update(output.made_table(COLUMNS, rows(await read())), refresh=True)
+            live.update(output.made_table(COLUMNS, rows(await read()), naming=2), refresh=True)
             await asyncio.sleep(WATCH_SECONDS)
 
 
@@ -143,8 +143,8 @@ def _row(stage: str, tenant_id: str, tenant: TenantLag) -> list[object]:
         tenant.limited_by or "",
     ]
     if held := tenant.held:
-        tries = f"{held.events} {held.reason}, {held.attempts} tries"
-        row += [tries, f"{held.until.astimezone():%H:%M:%S}", held.breaker.value]
+        until = f"until {held.until.astimezone():%H:%M:%S}"
+        row.append(f"{held.reason}, breaker {held.breaker.value}, {until}, {held.events} events, {held.attempts} tries")
     return row
 
 

@@ -112,10 +112,13 @@ async def test_every_change_of_a_tenant_shows_as_one(operator: Pool, tenant: str
 async def test_held_lanes_are_shown_whole_to_those_who_watch(tenant: str, pool_of: PoolOf) -> None:
     store = LaneHolds(await pool_of(STAGE))
     await store.save(held(tenant, 1, scope=Scope.TICKET, reason="note_uncertain", until=NOW + timedelta(hours=1)))
+    async with connection(await pool_of("lag")) as watching:
+        assert not await watching.fetchval("SELECT closed FROM held_lanes() WHERE tenant_id = $1", tenant)
     await store.save(held(tenant, 2, attempts=7))
     await store.save_breaker(LaneBreaker(tenant, STAGE, BreakerState.OPEN, 7, NOW))
     async with connection(await pool_of("lag")) as watching:
         rows = await watching.fetch("SELECT * FROM held_lanes() WHERE tenant_id = $1", tenant)
-    ((_, stage, partition, events, reason, until, _, attempts, breaker, _),) = rows
+    ((_, stage, partition, events, reason, until, _, attempts, breaker, _, closed),) = rows
+    assert closed
     assert (stage, partition, events, reason, attempts, breaker) == (STAGE, 3, 2, "desk_unavailable", 7, "open")
     assert until == NOW + timedelta(hours=1)

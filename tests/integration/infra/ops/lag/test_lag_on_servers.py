@@ -114,21 +114,29 @@ async def test_lag_is_shown_by_stage_and_tenant_with_what_is_held(partition: int
     assert deliver["tenants"][TENANT] == {
         "lag": 6,
         "oldest_seconds": deliver["oldest_seconds"],
+        "waiting": None,
+        "in_flight": None,
+        "done_beyond_commit": 4,
+        "rate": None,
+        "drain_seconds": None,
+        "limited_by": "hold",
         "held": {
             "events": 1, "reason": "desk_unavailable", "until": UNTIL.isoformat().replace("+00:00", "Z"), "attempts": 6,
             "breaker": "open",
         },
     }  # fmt: skip
-    assert stages["enrich"]["tenants"][TENANT] == {"lag": 0, "oldest_seconds": None, "held": None}
+    enrich = stages["enrich"]["tenants"][TENANT]
+    assert {name: enrich[name] for name in ("lag", "oldest_seconds", "held")} == {
+        "lag": 0, "oldest_seconds": None, "held": None,
+    }  # fmt: skip
 
 
 async def test_people_see_who_lags(partition: int, environment: dict[str, str]) -> None:
     code, out, _ = await run(["lag", "show"], environment)
     assert code == 0
     (line,) = (line for line in out.splitlines() if TENANT in line)
-    assert (
-        line.split()[:4] == ["deliver", TENANT, "6", line.split()[3]] and "desk_unavailable" in line and "open" in line
-    )
+    assert line.split()[:3] == ["deliver", TENANT, "6"]
+    assert "hold" in line and "desk_unavailable" in line and "breaker open" in out
 
 
 async def test_dead_letters_list_shows_what_is_held(partition: int, environment: dict[str, str]) -> None:
