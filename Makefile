@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help demo up check test test-unit chaos bench clean
+.PHONY: help demo up check test test-unit chaos bench metrics clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -49,6 +49,9 @@ bench: .venv/dev ## the figures that README and handbook name, measured here; ha
 	$(BIN)/ticketstream bench fairness
 	$(BIN)/ticketstream bench memory
 	$(BIN)/ticketstream bench search
+
+metrics: .venv/run ## infra/handbook/metrics.md, from what the processes declare
+	$(BIN)/python -m infra.ops.metrics.catalogue
 
 clean:           ## forget the local stack's data
 	rm -rf .state build *.egg-info
