@@ -49,6 +49,8 @@ bench: .venv/dev ## the figures that README and handbook name, measured here; ha
 	$(BIN)/ticketstream bench fairness
 	$(BIN)/ticketstream bench memory
 	$(BIN)/ticketstream bench search
+	$(BIN)/ticketstream bench scrape
+	$(BIN)/ticketstream bench telemetry
 
 metrics: .venv/run ## infra/handbook/metrics.md, from what the processes declare
 	$(BIN)/python -m infra.ops.metrics.catalogue

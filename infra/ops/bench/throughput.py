@@ -14,8 +14,8 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -77,10 +77,28 @@ class _Desks:
                 raise RuntimeError(f"{len(wanted - self.notes.keys())} of {len(wanted)} tickets got no note")
 
 
+@asynccontextmanager
+async def nothing_beside(_: LocalStack) -> AsyncIterator[None]:
+    yield
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What the services inherit, and what goes on beside them while they are measured."""
+
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    beside: Callable[[LocalStack], AbstractAsyncContextManager[None]] = nothing_beside
+
+
 async def bench_throughput(tell: Callable[[str], None], *, tickets: int = TICKETS) -> Bench:
     """Raises RuntimeError unless each ticket gets exactly one note: a rate of some other work would mean nothing."""
+    return await measured(tell, tickets, Circumstances())
+
+
+async def measured(tell: Callable[[str], None], tickets: int, circumstances: Circumstances) -> Bench:
+    """One run on a stack of its own. Raises as `bench_throughput`."""
     with tempfile.TemporaryDirectory(prefix="ticketstream-bench-") as folder:
-        options = StackOptions(state_dir=Path(folder), ports=WantedPorts.any_free())
+        options = StackOptions(Path(folder), WantedPorts.any_free(), environment=circumstances.environment)
         async with LocalStack(options, tell=tell) as stack, AsyncExitStack() as opened:
             around = Surroundings.find(options.state_dir)
             pool = await opened.enter_async_context(operator_pool(around))
@@ -95,7 +113,8 @@ async def bench_throughput(tell: Callable[[str], None], *, tickets: int = TICKET
             tell(f"{tickets} tickets of {TENANTS} tenants, as fast as they are taken")
             measuring = _Measuring.begin(stack)
             started = time.time()
-            load = await _play(stage, desks, live[WARM_UP:])
+            async with circumstances.beside(stack):
+                load = await _play(stage, desks, live[WARM_UP:])
             took = desks.last_at - started
             bench = measuring.bench(tickets, took)
             bench.figures["accepted_per_second"] = round(load.per_second, 1)

@@ -11,7 +11,9 @@ import click
 from infra.ops.cli.failure import Failure, WrongUse
 from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
-NAMES = ("ingest", "chain", "throughput", "burst", "fairness", "memory", "rotation", "search", "lag")
+NAMES = (
+    "ingest", "chain", "throughput", "burst", "fairness", "memory", "rotation", "search", "lag", "scrape", "telemetry",
+)  # fmt: skip
 
 
 @click.command(cls=JsonCommand)
@@ -31,7 +33,8 @@ def bench(name: str, events: int | None, minutes: float | None, json_to: JsonTo)
     burst: how busy synthesize's slots are with 2,000 tickets waiting. fairness: what tenants notice of another one's backlog, and
     of another one's broken desk. memory: what 100,000 waiting events take in each worker. rotation: how many webhooks are refused
     while a tenant's secret is exchanged at 50 a second. lag: what the lag service costs with 1,000 tenants, and how soon it shows a
-    change.
+    change. scrape: the series of 200 tenants and what reading them takes. telemetry: throughput with metrics, logs and traces,
+    against none of them.
     """
     output = Output(json_to)
     module = import_module(f"infra.ops.bench.{name}")
