@@ -82,7 +82,7 @@ class BearerTokens:
         """The token's tenant. Where the request names another: counted, audited, and refused with 403."""
         if not named or named == token.tenant_id:
             return token.tenant_id
-        edge_metrics.TOKENS_FOR_ANOTHER_TENANT.inc()
+        edge_metrics.TOKENS_FOR_ANOTHER_TENANT.labels(token.tenant_id).inc()
         if wait := self._of_tokens.wait(token.token_id):
             raise _too_many(wait)
         locked = self._of_tokens.wrong(token.token_id)

@@ -26,7 +26,9 @@ REFUSALS_NOT_KEPT = Counter(
     "Refused webhooks that `ticketstream tenant refusals` doesn't show: too many at once, or PostgreSQL away for long.",
 )
 TOKENS_FOR_ANOTHER_TENANT = Counter(
-    "ticketstream_tokens_for_another_tenant_total", "Requests that named another tenant than their valid token's."
+    "ticketstream_tokens_for_another_tenant_total",
+    "Requests that named another tenant than their valid token's, by the token's tenant.",
+    ["tenant_id"],
 )
 TOKENS_REFUSED = Counter(
     "ticketstream_tokens_refused_total",
@@ -38,7 +40,7 @@ TENANTS_REFRESH_FAILED = Counter(
 )
 SECRET_DUE = Gauge(
     "ticketstream_webhook_secret_due_timestamp_seconds",
-    "When the tenant's webhook secret should be exchanged, in seconds since 1970.",
+    "When an enabled tenant's webhook secret should be exchanged, in seconds since 1970.",
     ["tenant_id"],
 )
 CONNECTIONS_REFUSED = Counter(

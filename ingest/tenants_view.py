@@ -135,5 +135,5 @@ def _bearer_from(row: TenantRow) -> tuple[Network, ...]:
 def _show_due(rows: Sequence[TenantRow]) -> None:
     edge_metrics.SECRET_DUE.clear()  # and of no tenant that is gone
     for row in rows:
-        if row.secret_due is not None:
+        if row.enabled and row.secret_due is not None:
             edge_metrics.SECRET_DUE.labels(row.tenant_id).set(row.secret_due)

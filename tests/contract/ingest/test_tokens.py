@@ -43,10 +43,10 @@ async def for_another(edge: Edge, method: str, path: str) -> Any:
 
 @pytest.mark.parametrize(("method", "path"), WITH_TOKEN)
 async def test_a_token_is_good_for_its_own_tenant_only(edge: Edge, method: str, path: str) -> None:
-    before = counted("ticketstream_tokens_for_another_tenant_total")
+    before = counted("ticketstream_tokens_for_another_tenant_total", tenant_id=TENANT)
     answer = await for_another(edge, method, path)
     assert (answer.status, answer.json()) == (403, {"error": "the token is for another tenant"})
-    assert counted("ticketstream_tokens_for_another_tenant_total") == before + 1
+    assert counted("ticketstream_tokens_for_another_tenant_total", tenant_id=TENANT) == before + 1
     assert edge.tokens.audited == [(TENANT, OTHER, f"{method} {path} from 127.0.0.1")]
     assert edge.publisher.published == [] and edge.feedback.queries == []
 
@@ -65,11 +65,11 @@ async def test_refused_for_another_tenant_also_where_it_cannot_be_audited(edge: 
 
 
 async def test_a_token_that_is_used_for_others_again_and_again_is_refused_without_an_entry_each(edge: Edge) -> None:
-    before = counted("ticketstream_tokens_for_another_tenant_total")
+    before = counted("ticketstream_tokens_for_another_tenant_total", tenant_id=TENANT)
     answers = [await for_another(edge, "GET", "/api/v1/feedback") for _ in range(OTHERS_OF_A_TOKEN + 3)]
     assert [answer.status for answer in answers] == [403] * OTHERS_OF_A_TOKEN + [429] * 3
     assert int(answers[-1].headers["retry-after"]) > 0
-    assert counted("ticketstream_tokens_for_another_tenant_total") == before + len(answers)
+    assert counted("ticketstream_tokens_for_another_tenant_total", tenant_id=TENANT) == before + len(answers)
     assert len(edge.tokens.audited) == OTHERS_OF_A_TOKEN and "locked out" in edge.tokens.audited[-1][2]
     assert (await read(edge)).status == 200, "its own tenant's feedback is still its own"
 

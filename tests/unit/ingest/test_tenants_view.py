@@ -131,14 +131,15 @@ async def test_a_secret_that_opens_keeps_its_own_id_beside_one_that_does_not() -
     assert (found.secrets, found.secret_ids, found.readable) == ((KEY,), ("good",), False)
 
 
-async def test_due_dates_are_metrics_of_the_tenants_there_are() -> None:
+async def test_due_dates_are_metrics_of_the_enabled_tenants_there_are() -> None:
     def due(tenant_id: str) -> float | None:
         return REGISTRY.get_sample_value("ticketstream_webhook_secret_due_timestamp_seconds", {"tenant_id": tenant_id})
 
-    source = FakeTenantSource([replace(row("due-a"), secret_due=1_800_000_000.0), row("due-none")])
+    disabled = replace(row("due-off"), secret_due=1_800_000_000.0, enabled=False)
+    source = FakeTenantSource([replace(row("due-a"), secret_due=1_800_000_000.0), row("due-none"), disabled])
     tenants = view(source)
     await tenants.refresh()
-    assert (due("due-a"), due("due-none")) == (1_800_000_000.0, None)
+    assert (due("due-a"), due("due-none"), due("due-off")) == (1_800_000_000.0, None, None)
     source.change([])
     await tenants.refresh()
     assert due("due-a") is None
