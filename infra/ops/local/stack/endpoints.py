@@ -32,6 +32,8 @@ class Endpoints:
     kafka: str | None = None
     postgres: str | None = None
     servicedesk: str | None = None
+    prometheus: str | None = None
+    alertmanager: str | None = None
     internal: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, state_dir: Path) -> None:

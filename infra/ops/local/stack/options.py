@@ -23,21 +23,25 @@ class WantedPorts:
     lag: int = 8082
     kafka: int = 9092
     servicedesk: int = 8090
+    prometheus: int = 9090
+    alertmanager: int = 9093
 
     @classmethod
     def any_free(cls) -> WantedPorts:
-        return cls(0, 0, 0, 0)
+        return cls(0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
     """`environment` is what the services inherit and where `KAFKA_BOOTSTRAP_SERVERS` and `DATABASE_URL` may name real servers;
-    `ready_seconds` bounds the time from spawning the services until all are ready."""
+    `ready_seconds` bounds the time from spawning the services until all are ready. With `monitoring`, Prometheus and Alertmanager
+    run beside them."""
 
     state_dir: Path = DEFAULT_STATE_DIR
     ports: WantedPorts = WantedPorts()
     partitions: int | None = None
     ready_seconds: float = 90.0
+    monitoring: bool = False
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property

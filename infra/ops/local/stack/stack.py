@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from infra.ops.local.monitoring import MonitoringPorts, find_tools
 from infra.ops.local.stack.database import (
     OPERATOR,
     admit_operator,
@@ -23,6 +24,7 @@ from infra.ops.local.stack.endpoints import FILE, Endpoints
 from infra.ops.local.stack.errors import StackFailed, WrongSetting
 from infra.ops.local.stack.foundations import KAFKA, Foundations, private_folder
 from infra.ops.local.stack.lock import StateDirLock
+from infra.ops.local.stack.monitoring import ALERT_LOG, ALERTMANAGER, PROMETHEUS, Monitoring
 from infra.ops.local.stack.options import StackOptions
 from infra.ops.local.stack.ports import StackPorts, Tell
 from infra.ops.local.stack.readiness import ServicesNotReady, addresses, wait_until_ready
@@ -41,6 +43,7 @@ Groups = Callable[[Site], Sequence[Sequence[ServiceSpec]]]
 class _Running:
     site: Site
     specs: tuple[ServiceSpec, ...]
+    monitoring: Monitoring | None
 
 
 class LocalStack:
@@ -67,6 +70,8 @@ class LocalStack:
         end of its log. Other errors come from Kafka, PostgreSQL and the migrations. Nothing is left running after any of them.
         """
         self.options.check()
+        if self.options.monitoring:
+            find_tools()  # before anything is started
         try:
             self.state_dir.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
@@ -115,10 +120,11 @@ class LocalStack:
         await self.foundations.ensure_topics()
         await self._prepare_database(secrets)
         site = self._site(secrets)
+        monitoring = self._monitoring()
         await self._move_in(site)
         if model_without_package(site.inherited):
             self._tell("OPENROUTER_API_KEY is left aside: a model needs pip install -c constraints.txt -e '.[model]'")
-        groups = self._groups(site)
+        groups = [*self._groups(site), *([monitoring.group()] if monitoring else [])]
         specs = tuple(itertools.chain.from_iterable(groups))
         for group in groups:
             await self.supervisor.start(group)
@@ -126,8 +132,9 @@ class LocalStack:
             await wait_until_ready(self.supervisor, specs, seconds=self.options.ready_seconds)
         except ServicesNotReady as error:
             raise StackFailed(str(error)) from error
-        self._publish(_Running(site, specs))
-        self._follow = asyncio.create_task(self._follow_addresses(_Running(site, specs)), name="follow-addresses")
+        running = _Running(site, specs, monitoring)
+        self._publish(running)
+        self._follow = asyncio.create_task(self._follow_addresses(running), name="follow-addresses")
 
     async def _prepare_database(self, secrets: LocalSecrets) -> None:
         applied = await prepare_database(self.foundations.database, secrets, self.options.environment)
@@ -166,6 +173,20 @@ class LocalStack:
             lag_port=self._ports.choose(LAG, lag, what="the lag service", named=bool(named_lag)),
         )
 
+    def _monitoring(self) -> Monitoring | None:
+        """Prometheus and Alertmanager, if they are asked for. Raises MissingTool."""
+        if not self.options.monitoring:
+            return None
+        wanted = self.options.ports
+        ports = MonitoringPorts(
+            prometheus=self._ports.choose(PROMETHEUS, wanted.prometheus, what="Prometheus"),
+            alertmanager=self._ports.choose(ALERTMANAGER, wanted.alertmanager, what="Alertmanager"),
+            alert_log=self._ports.choose(ALERT_LOG, 0),
+        )
+        monitoring = Monitoring(self.state_dir, ports, find_tools(), self.options.environment)
+        monitoring.prepare()
+        return monitoring
+
     def _publish(self, running: _Running) -> None:
         found = {spec.name: addresses(spec) for spec in running.specs}
         internal = {name: where.internal for name, where in found.items() if where.internal}
@@ -177,11 +198,15 @@ class LocalStack:
             kafka=running.site.kafka,
             postgres=self.foundations.database,
             servicedesk=running.site.servicedesk_url if SIMULATOR in found else None,
+            prometheus=running.monitoring.prometheus if running.monitoring else None,
+            alertmanager=running.monitoring.alertmanager if running.monitoring else None,
             internal=internal,
         )
         if endpoints != self.endpoints:
             self.endpoints = endpoints
             endpoints.write(self.state_dir)
+            if running.monitoring:
+                running.monitoring.follow(internal)
 
     async def _follow_addresses(self, running: _Running) -> None:
         """A service that was started again has another internal port; until it tells, its old one stays written."""

@@ -93,6 +93,8 @@ def _summary(options: StackOptions, endpoints: Endpoints) -> str:
         "desk simulator": endpoints.servicedesk,
         "Kafka": endpoints.kafka,
         "schema registry": endpoints.registry,
+        "Prometheus": endpoints.prometheus,
+        "Alertmanager": endpoints.alertmanager,
         "addresses": options.state_dir / "endpoints.json",
         "logs": options.state_dir / "logs",
     }

@@ -144,6 +144,8 @@ async def test_endpoints_are_written_as_the_contract_says(stack: LocalStack) -> 
         "kafka",
         "postgres",
         "servicedesk",
+        "prometheus",
+        "alertmanager",
         "internal",
     }
     assert set(written["internal"]) == {"ingest", "reconcile", "sealer", "lag", *(stage.value for stage in Stage)}
