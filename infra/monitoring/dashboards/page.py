@@ -19,14 +19,11 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from infra.monitoring.dashboards.panels import DATASOURCE, AnyPanel
-from infra.monitoring.dashboards.promql import FIRING
+from infra.monitoring.dashboards.promql import EVERY_TENANT, FIRING
 
 TAG = "ticketstream"
 UIDS = {"Operations": "ticketstream-operations", "Baseline Metrics": "ticketstream-baseline"}
-TENANTS = (
-    'label_values({__name__=~"ticketstream_lag_events|ticketstream_webhook_secret_due_timestamp_seconds"}, tenant_id)'
-)
-"""All tenants, also idle ones: from the lag service, and from the edge while that is away."""
+TENANTS = f"label_values({{{EVERY_TENANT}}}, tenant_id)"
 NOWHERE = "https://example.com/set-the-runbooks-variable-of-this-dashboard"
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 TENANT = 'tenant_id=~"$tenant"'
 """The dashboard's filter; with All it also takes what belongs to no tenant."""
 
+EVERY_TENANT = '__name__=~"ticketstream_lag_events|ticketstream_webhook_secret_due_timestamp_seconds"'
+"""Series of which each tenant has one, also an idle one: the lag service's, and the edge's while that is away."""
+
 PROCESSES = "ingest|enrich|synthesize|deliver|feedback_aggregate|reconcile|sealer|lag"
 STAGES = "enrich|synthesize|deliver|feedback_aggregate"
 LAG = f"max by (stage, tenant_id) (ticketstream_lag_events{{{TENANT}}})"

@@ -7,11 +7,13 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
+from infra.monitoring.dashboards.promql import EVERY_TENANT
 from infra.ops.cli.acting import Acting
 from infra.ops.onboarding.check import Check, Checks, failed, passed, skipped, unknown
 from sinks.postgres.tenant_settings import TenantSettings
 
 NAMES = ("edge", "dashboards")
+PROMETHEUS = "TICKETSTREAM_PROMETHEUS_URL"
 MOST_CLOCK_SECONDS = 30.0
 MOST_BYTES = 4 * 1024 * 1024
 
@@ -50,11 +52,15 @@ def clock_off(date: str | None) -> float | None:
 
 
 async def _dashboards(session: aiohttp.ClientSession, at_work: Acting, tenant: TenantSettings) -> Check:
-    """Dashboards are drawn from these metrics. Where they can be asked for is known on the local stack only."""
+    """Whether the dashboards' filter offers the tenant. Without a Prometheus to ask, the local stack's edge is asked itself."""
+    if url := at_work.around.variables.get(PROMETHEUS):
+        return await in_prometheus(session, url.rstrip("/"), tenant.tenant_id)
     endpoints = at_work.around.endpoints
     edge = endpoints.internal.get("ingest") if endpoints else None
     if edge is None:
-        return skipped("not checked from here: look whether the tenant can be chosen in the dashboards")
+        return skipped(
+            f"not checked from here without {PROMETHEUS}: look whether the tenant can be chosen in the dashboards"
+        )
     async with session.get(f"{edge}/metrics") as answer:
         text = (await answer.content.read(MOST_BYTES)).decode("utf-8", "replace")
     if f'tenant_id="{tenant.tenant_id}"' in text:
@@ -62,3 +68,18 @@ async def _dashboards(session: aiohttp.ClientSession, at_work: Acting, tenant: T
     return failed(
         "the edge's metrics don't have the tenant yet", "they do with its first webhook, or the script's --test"
     )
+
+
+async def in_prometheus(session: aiohttp.ClientSession, url: str, tenant_id: str) -> Check:
+    query = f'count by (job) ({{{EVERY_TENANT}, tenant_id="{tenant_id}"}})'
+    try:
+        async with session.get(f"{url}/api/v1/query", params={"query": query}) as answer:
+            told = await answer.json(content_type=None)
+        jobs = sorted(str(one["metric"].get("job", "?")) for one in told["data"]["result"])
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, LookupError, TypeError) as error:
+        told = f"Prometheus at {url} gives no answer ({type(error).__name__})"
+        return unknown(told, f"see that it runs, and that {PROMETHEUS} leads to it")
+    if jobs:
+        return passed(f"the tenant can be chosen in the dashboards (Prometheus has it from {', '.join(jobs)})")
+    cure = "wait for half a minute if it is new; see that Prometheus scrapes the edge and the lag service (Status, Targets)"
+    return failed("Prometheus has no series of the tenant", cure)

@@ -70,6 +70,7 @@ def operator_environment(state_dir: Path, environment: Mapping[str, str]) -> dic
         found |= {"TICKETSTREAM_OPERATOR_TOKEN": secrets.operator_token()}
     found |= {"TICKETSTREAM_REPLAY_SIGNING_KEY_FILE": str(secrets.signing_key_file("replay"))}
     found |= {"TICKETSTREAM_PUBLIC_URL": endpoints.ingest or "", "TICKETSTREAM_LOCAL": "1"}
+    found |= {"TICKETSTREAM_PROMETHEUS_URL": endpoints.prometheus or ""}
     return {name: value for name, value in found.items() if value and not environment.get(name)}
 
 
