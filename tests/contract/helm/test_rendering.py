@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import copy
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.contract.helm.chart import Helm, HelmRefused, Rendered, StrictLoader
+from tests.contract.helm.chart import CHART, ROOT, Helm, HelmRefused, Rendered, StrictLoader
 from tests.contract.helm.kinds import faults
 from tests.contract.helm.options import OPTIONS
 
@@ -83,6 +84,16 @@ def test_the_notes_say_how_to_go_on(helm: Helm, tmp_path: Path) -> None:
     assert "kubectl -n ai-agents-production exec -it deploy/ticketstream-toolbox" in notes
     assert "curl -i https://tickets.example.com/keys" in notes
     assert "get scaledobjects" in notes
+
+
+def test_the_chart_installs_the_release_of_its_tree() -> None:
+    package = configparser.ConfigParser()
+    package.read(ROOT / "setup.cfg", encoding="utf-8")
+
+    assert (
+        yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))["appVersion"]
+        == package["metadata"]["version"]
+    )
 
 
 class TestTheLook:
