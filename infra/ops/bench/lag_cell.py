@@ -27,7 +27,7 @@ from schemas.topics import TOPIC_CONFIGS, Stage
 
 RECORD_BYTES = 1400
 WAITING = 8
-FLUSH_SECONDS = 60.0
+FLUSH_SECONDS = 180.0
 
 
 @dataclass(slots=True)
