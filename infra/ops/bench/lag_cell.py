@@ -113,7 +113,7 @@ async def lag_cell(tell: Callable[[str], None], *, tenants: int, lagging: int) -
             dsn = await _tenants(postgres, LocalSecrets(folder / "secrets"), tenants)
             await asyncio.to_thread(_topics, broker.client, tenants)
             async with _groups(broker, tenants) as groups:
-                producer = Producer({**broker.client, "linger.ms": 0, "batch.num.messages": 1})
+                producer = Producer({**broker.client, "linger.ms": 0, "batch.num.messages": 1, "log_level": 0})
                 cell = Cell(broker, groups, dsn, folder, producer)
                 await _waiting(cell, lagging)
                 yield cell
