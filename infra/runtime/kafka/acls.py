@@ -118,7 +118,7 @@ SERVICES: Mapping[str, Rights] = MappingProxyType(
         "ingest": Rights(writes=SIGNED_BY["ingest"]),
         **{stage.value: _stage(stage) for stage in Stage},
         "reconcile": Rights(writes=SIGNED_BY["reconcile"], watches=(Stage.ENRICH,)),
-        "lag": Rights(reads=_CONSUMED, describes=(), watches=tuple(Stage), onlooker=True),
+        "lag": Rights(reads=_CONSUMED, describes=(), watches=tuple(Stage)),
         "console": Rights(watches=tuple(Stage)),
         "operator": Rights(reads=tuple(Topic), watches=tuple(Stage), onlooker=True),
         "replay": Rights(
