@@ -77,7 +77,12 @@ class Brokers:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        client, self._client = self._client, None
+        await self.close()
+
+    async def close(self) -> None:
+        """The next question connects anew: the brokers may have moved to where none of those known was."""
+        client, self._client, self._layout = self._client, None, None
+        self._coordinators.clear()
         if client is not None:
             await client.close()
 

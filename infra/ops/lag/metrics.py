@@ -21,7 +21,7 @@ REFRESH_SECONDS = Histogram(
 REFRESH_FAILURES = Counter(
     "ticketstream_lag_refresh_failures_total", "Looks that didn't get all, by reason.", ["reason"]
 )
-for _reason in ("kafka", "topics", "refused", "timeout", "postgres"):
+for _reason in ("kafka", "topics", "refused", "timeout", "postgres", "internal"):
     REFRESH_FAILURES.labels(_reason)
 
 

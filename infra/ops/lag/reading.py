@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from infra.ops.lag.ages import AgeReader
-from infra.ops.lag.brokers import Brokers
+from infra.ops.lag.brokers import Brokers, LagUnknown
 from infra.ops.lag.holds import HeldLane, held_lanes
 from infra.ops.lag.offsets import OffsetReader, Offsets, Place
 from infra.ops.lag.owners import OwnerReader, Owners
@@ -55,6 +55,13 @@ class KafkaReader:
 
     async def read(self) -> FromKafka:
         """Raises LagUnknown where no stage can be read."""
+        try:
+            return await self._read()
+        except LagUnknown:
+            await self._brokers.close()
+            raise
+
+    async def _read(self) -> FromKafka:
         at = self._monotonic()
         offsets, owners = await asyncio.gather(self._offsets.read(), self._owners.read())
         places = {

@@ -66,7 +66,11 @@ class LagWatch:
         """Looks until cancelled."""
         while True:
             began = self._monotonic()
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:  # a mistake of ours, or tables of another version: the next look may be better
+                log.exception("Lag not refreshed")
+                self._failed("internal", f"{type(error).__name__}: {error}")
             await asyncio.sleep(max(0.0, LOOK_SECONDS - (self._monotonic() - began)))
 
     async def look(self) -> None:

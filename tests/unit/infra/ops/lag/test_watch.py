@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from infra.ops.lag import watch
 from infra.ops.lag.brokers import LagUnknown
 from infra.ops.lag.offsets import PartitionLag
 from infra.ops.lag.watch import STALE_SECONDS, NotKnown
@@ -79,3 +82,20 @@ async def test_events_that_are_handled_again_by_another_worker_make_no_negative_
         await world.watch.look()
         world.now += 2
     assert world.watch.stage(Stage.ENRICH).tenants["one"].rate == 0.0
+
+
+async def test_a_mistake_in_a_look_doesnt_end_the_looking(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+
+    async def wrong() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            raise asyncio.CancelledError
+        raise KeyError("closed")
+
+    monkeypatch.setattr(world.watch, "look", wrong)
+    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.0)
+    with pytest.raises(asyncio.CancelledError):
+        await world.watch.run()
+    assert "KeyError" in world.watch.lag()[1]
