@@ -27,7 +27,7 @@ REFUSALS_NOT_KEPT = Counter(
 )
 TOKENS_FOR_ANOTHER_TENANT = Counter(
     "ticketstream_tokens_for_another_tenant_total",
-    "Requests that named another tenant than their valid token's, by the token's tenant.",
+    "Requests that named another tenant than their valid token's, which is the label.",
     ["tenant_id"],
 )
 TOKENS_REFUSED = Counter(
@@ -40,7 +40,7 @@ TENANTS_REFRESH_FAILED = Counter(
 )
 SECRET_DUE = Gauge(
     "ticketstream_webhook_secret_due_timestamp_seconds",
-    "When an enabled tenant's webhook secret should be exchanged, in seconds since 1970.",
+    "When the tenant's webhook secret should be exchanged, in seconds since 1970.",
     ["tenant_id"],
 )
 CONNECTIONS_REFUSED = Counter(

@@ -46,6 +46,7 @@ FEW: frozenset[object] = frozenset(
         "ticketstream_lane_held_events",
         "ticketstream_lane_breaker_state",
         "ticketstream_reconcile_failures",
+        "ticketstream_tokens_for_another_tenant",
         "ticketstream_lag_limited",
         "ticketstream_lag_held",
         "ticketstream_lag_oldest_seconds",

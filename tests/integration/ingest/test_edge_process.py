@@ -234,7 +234,8 @@ async def test_feedback_by_token_and_by_link_is_on_kafka(site: Site) -> None:
         ) as answer:
             assert answer.status == 403
         async with session.get(f"{site.internal}/metrics") as answer:
-            assert f'ticketstream_tokens_for_another_tenant_total{{tenant_id="{TENANT}"}} 3.0' in await answer.text()
+            counted = f'ticketstream_tokens_for_another_tenant_total{{tenant_id="{TENANT}"}} 3.0'
+            assert counted in await answer.text()
         async with tenant_transaction(site.pool, TENANT) as connection:
             entries = await connection.fetch("SELECT who, subject FROM audit_log WHERE operation = 'refused'")
         routes = ("GET /api/v1/feedback", "GET /api/v1/feedback/stats", "POST /api/v1/feedback")

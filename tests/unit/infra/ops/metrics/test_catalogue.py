@@ -11,6 +11,8 @@ from infra.ops.metrics.catalogue import PAGE, page
 from infra.ops.metrics.processes import OURS, PROCESSES, Declared, Inventory, of_all
 from infra.ops.metrics.typical import UnknownLabel, label_sets
 
+pytestmark = pytest.mark.timeout(400)  # every process is imported, on a machine that may be busy
+
 TENANTS = 200
 MOST_SERIES = 20_000
 
