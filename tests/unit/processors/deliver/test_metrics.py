@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
 from prometheus_client import REGISTRY
 
 from infra.runtime.stream.outcomes import Drop, Emit
+from processors.deliver.ports import Ending, NoteKey
 from tests.unit.processors.deliver.conftest import TICKET, Delivery, synthesized
 
 
@@ -42,4 +47,19 @@ async def test_an_event_whose_content_another_one_answered_is_none_of_its_own(de
     other = await delivery.run(synthesized("two"))
     assert isinstance(other, Drop)
     assert not other.repeated
+    assert (counted("success"), counted("dropped"), timed()) == before
+
+
+@pytest.mark.parametrize("status", ["Open", "Closed"])
+async def test_what_another_worker_settled_meanwhile_is_counted_there(delivery: Delivery, status: str) -> None:
+    delivery.desk.add(TICKET, status=status)
+    before, settle = (counted("success"), counted("dropped"), timed()), delivery.intents.done
+
+    async def settled_before(key: NoteKey, ending: Ending, owner: str) -> Ending:
+        await settle(key, replace(ending, at=ending.at - timedelta(seconds=1)), owner)
+        return await settle(key, ending, owner)
+
+    delivery.intents.done = settled_before  # type: ignore[method-assign]
+    outcome = await delivery.run()
+    assert isinstance(outcome, Emit if status == "Open" else Drop)
     assert (counted("success"), counted("dropped"), timed()) == before
