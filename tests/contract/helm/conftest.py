@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pytest
 
@@ -47,8 +47,3 @@ def defaults(render: Render) -> Rendered:
 def rendered(request: pytest.FixtureRequest, render: Render) -> Rendered:
     """With each of OPTIONS in turn."""
     return render(request.param)
-
-
-@pytest.fixture(scope="session")
-def everything(render: Render) -> Mapping[str, Rendered]:
-    return {option: render(option) for option in OPTIONS}
