@@ -52,6 +52,12 @@ _SETTINGS: Mapping[str, Mapping[str, object]] = {
         "networkPolicy.kafka.to": [{"ipBlock": {"cidr": "10.1.0.0/24"}}],
         "networkPolicy.postgresql.to": [{"ipBlock": {"cidr": "10.2.0.0/24"}}],
     },
+    "nobody named": {
+        "networkPolicy.ingressController": [],
+        "networkPolicy.registryClients": [{"podSelector": {"matchLabels": {"app": "board"}}}],
+        "networkPolicy.prometheus": [],
+        "networkPolicy.keda": [],
+    },
     "no monitoring": {
         "monitoring.serviceMonitor.enabled": False,
         "monitoring.prometheusRule.enabled": False,

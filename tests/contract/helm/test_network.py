@@ -26,11 +26,14 @@ def policies_of(rendered: Rendered, name: str) -> Iterator[Manifest]:
 
 
 def lets_in(rendered: Rendered, name: str, namespace: dict[str, str], port: int) -> bool:
-    """Whether a pod of a namespace reaches a port."""
+    """Whether a pod of a namespace reaches a port. A rule that names nobody lets everybody in."""
+    everybody = {"namespaceSelector": {"matchLabels": namespace}}
     policies = [policy for policy in policies_of(rendered, name) if "Ingress" in policy["policyTypes"]]
     return not policies or any(
         port in {one["port"] for one in rule["ports"]}
-        and any(peer.get("namespaceSelector", {}).get("matchLabels") == namespace for peer in rule["from"])
+        and any(
+            peer.get("namespaceSelector", {}).get("matchLabels") == namespace for peer in rule.get("from", [everybody])
+        )
         for policy in policies
         for rule in policy["ingress"]
     )
@@ -65,11 +68,21 @@ def test_keda_reaches_the_lag_service_alone(defaults: Rendered) -> None:
     assert {one for one in PROCESSES for port in (8080, 8082, 9090) if lets_in(defaults, one, KEDA, port)} == {"lag"}
 
 
-def test_nobody_reaches_what_nobody_is_named_for(render: Render) -> None:
-    rendered = render("named networks")
+@pytest.mark.parametrize("process", PROCESSES)
+def test_nobody_reaches_what_nobody_is_named_for(render: Render, process: str) -> None:
+    rendered = render("nobody named")
 
-    assert not lets_in(rendered, "lag", KEDA, 8082)
-    assert lets_in(rendered, "ingest", {"team": "analysts"}, 9090)
+    assert [
+        (who, port)
+        for who in (KEDA, MONITORING, INGRESS_CONTROLLER, SOMEWHERE)
+        for port in (8080, 8082, 9090)
+        if lets_in(rendered, process, who, port)
+    ] == []
+
+
+def test_who_is_named_reaches_the_registry(render: Render) -> None:
+    assert lets_in(render("named networks"), "ingest", {"team": "analysts"}, 9090)
+    assert not lets_in(render("named networks"), "lag", {"team": "analysts"}, 9090)
 
 
 @pytest.mark.parametrize(
