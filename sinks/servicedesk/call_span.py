@@ -12,12 +12,13 @@ from infra.runtime.telemetry.tracing import Kind, Span
 _ID_OF = re.compile(r"/(requests|notes)/[^/]+")
 
 
-def call_span(method: str, url: str) -> Span:
-    """`url` has no query: what is asked for and written stands there or in the form."""
+def call_span(method: str, url: str, path: str) -> Span:
+    """`url` is the whole without a query: what is asked for and written stands there or in the form. `path` is what the desk's API
+    adds to its address."""
     if not tracing.on():
         return tracing.NOTHING
     address = URL(url, encoded=True)
-    template = _ID_OF.sub(r"/\1/{id}", address.raw_path)
+    template = _ID_OF.sub(r"/\1/{id}", path)
     return tracing.span(
         f"{method} {template}",
         Kind.CLIENT,

@@ -124,7 +124,7 @@ class Transport:
     async def _traced(
         self, call: HttpCall, url: str, trusting: ssl.SSLContext | bool, progress: SimpleNamespace
     ) -> Answered | Unknown:
-        with call_span(call.method, url) as span:
+        with call_span(call.method, url, call.path) as span:
             answer = await self._send(call, url, trusting, progress)
             if isinstance(answer, Answered):
                 answered(span, answer.status)

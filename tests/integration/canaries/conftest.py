@@ -27,6 +27,7 @@ from infra.runtime.postgres.pool import open_pool
 from schemas.topics import Stage
 from tests.integration.chain.running_chain import RunningChain
 from tests.integration.chain.tap import Tap
+from tests.otlp_sink import OtlpSink
 
 if TYPE_CHECKING:
     from tests.conftest import MigratedDatabase
@@ -44,6 +45,7 @@ class Aviary:
     chosen: dict[str, str]
     session_dir: Path
     superuser: str
+    collector: OtlpSink
 
 
 def with_the_bug(site: Site) -> Sequence[Sequence[ServiceSpec]]:
@@ -65,7 +67,7 @@ async def aviary(kafka: str, postgres: MigratedDatabase, session_dir: Path) -> A
         "KAFKA_SASL_PASSWORD": f"canary-sasl-{token_hex(16)}",
         "KAFKA_SSL_KEY_PASSWORD": f"canary-ssl-{token_hex(16)}",
     }
-    async with ModelServer() as model, aiohttp.ClientSession() as session:
+    async with ModelServer() as model, OtlpSink() as collector, aiohttp.ClientSession() as session:
         known = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
         known |= {f"DATABASE_URL_{service.upper()}": _own(dsn) for service, dsn in postgres.dsns.items()}
         known |= chosen | {
@@ -76,6 +78,8 @@ async def aviary(kafka: str, postgres: MigratedDatabase, session_dir: Path) -> A
             "TICKETSTREAM_LOG_LEVEL": "DEBUG",
             "TICKETSTREAM_RECONCILE_INTERVAL_SECONDS": "3",
             "TICKETSTREAM_MODEL_API_BASE": model.base_url,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
         }
         started_by = known | {"TICKETSTREAM_OPERATOR_TOKEN": f"canary-operator-{token_hex(16)}"}
         options = StackOptions(folder, WantedPorts.any_free(), environment=started_by)
@@ -85,7 +89,7 @@ async def aviary(kafka: str, postgres: MigratedDatabase, session_dir: Path) -> A
             tap, desks = Tap(kafka, PREFIX, PARTITIONS), SimulatorControl(stack.endpoints.servicedesk, session)
             chain = RunningChain(stack, known, session, pool, desks, tap)
             planted = chosen | {"TICKETSTREAM_OPERATOR_TOKEN": started_by["TICKETSTREAM_OPERATOR_TOKEN"]}
-            yield Aviary(chain, model, planted, session_dir, _own(postgres.dsn))
+            yield Aviary(chain, model, planted, session_dir, _own(postgres.dsn), collector)
             tap.close()
             await pool.close()
     shutil.rmtree(folder, ignore_errors=True)

@@ -266,6 +266,8 @@ async def search(flock: Flock) -> list[Found]:
         needles.look(f"notes:{note.request_id}", repr(note))
     for call in flock.aviary.model.ledger.calls():
         needles.look("prompts:", json.dumps(call["body"]))
+    for body in flock.aviary.collector.received:
+        needles.look("traces:", body)
     places.command_lines(needles)
     places.files_of_the_state_folder(needles, chain.stack)
     places.logs_of_the_servers(needles, flock.aviary.session_dir)

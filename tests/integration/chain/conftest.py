@@ -27,6 +27,7 @@ from tests.integration.chain.running_chain import PREFIX, RunningChain
 from tests.integration.chain.shelf import TenantShelf
 from tests.integration.chain.tap import Tap
 from tests.integration.chain.tenant import Tenant
+from tests.otlp_sink import OtlpSink
 
 PARTITIONS = 160
 DATABASE = "chain"
@@ -52,7 +53,16 @@ async def model_server() -> AsyncIterator[ModelServer]:
 
 
 @pytest.fixture(scope="session")
-async def chain_environment(kafka: str, postgres: Database, model_server: ModelServer) -> dict[str, str]:
+async def collector() -> AsyncIterator[OtlpSink]:
+    """Where the chain's traces go."""
+    async with OtlpSink() as sink:
+        yield sink
+
+
+@pytest.fixture(scope="session")
+async def chain_environment(
+    kafka: str, postgres: Database, model_server: ModelServer, collector: OtlpSink
+) -> dict[str, str]:
     """The variables of a stack on the session's servers."""
     connection = await asyncpg.connect(postgres.dsn)
     await connection.execute(f"CREATE DATABASE {DATABASE}")
@@ -71,6 +81,8 @@ async def chain_environment(kafka: str, postgres: Database, model_server: ModelS
         "TICKETSTREAM_MODEL_API_BASE": model_server.base_url,
         "TICKETSTREAM_GATHER_EDITS_SECONDS": "2",
         "TICKETSTREAM_ISOLATION_PROBE_SECONDS": "2",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
     }  # fmt: skip
 
 

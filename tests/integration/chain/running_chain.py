@@ -71,6 +71,13 @@ class RunningChain:
         found: dict[str, Any] = json.loads(out)
         return found
 
+    def lines(self, ticket_id: str) -> list[dict[str, Any]]:
+        """What the processes logged about a ticket, in the order of time."""
+        files = (self.stack.state_dir / "logs").glob("*.log")
+        written = [line for file in files for line in file.read_text(errors="replace").splitlines()]
+        found = [json.loads(line) for line in written if line.startswith("{") and f'"{ticket_id}"' in line]
+        return sorted((line for line in found if line.get("ticket_id") == ticket_id), key=lambda one: one["timestamp"])
+
     async def handled(self, stage: Stage, tenant_id: str) -> dict[tuple[str, str], int]:
         """How many of a tenant's events a stage handled, by outcome and reason, as Prometheus sees it."""
         async with self.session.get(f"{self.stack.endpoints.internal[stage.value]}/metrics") as answer:

@@ -17,6 +17,7 @@ from tests.integration.chain.polling import until
 from tests.integration.chain.running_chain import CommandFailed
 from tests.integration.chain.shelf import TenantShelf
 from tests.integration.chain.tenant import SUBJECT, Tenant
+from tests.otlp_sink import OtlpSink
 
 PASSWORD, EMAIL, PHONE = "Tr0ub4dor-Blaubeere!", "anna.head@school.example", "+49 4821 5550 179"
 SECRETS = (
@@ -44,6 +45,12 @@ async def until_model_writes(tenant: Tenant) -> None:
         return (await tenant.delivered(await tenant.told())).writer is Writer.MODEL
 
     await until(written, "the change is effective", seconds=30)  # the first call imports litellm, too
+
+
+PHRASES = [
+    "Webhook received", "Job queued", "Task started", "Context gathered", "Task completed", "Task started", "Model called",
+    "Note written", "Task completed", "Task started", "ServiceDesk Plus ticket updated", "Task completed",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -207,3 +214,42 @@ async def test_a_tenant_without_built_in_notes_gets_the_models_when_it_is_back(
     model_server.faults.clear()
     for ticket_id in told:
         assert (await choosy.delivered(ticket_id, seconds=60)).writer is Writer.MODEL
+
+
+async def test_a_support_person_finds_every_step_of_a_ticket_in_the_logs(agreed: Tenant) -> None:
+    ticket_id = await agreed.told(subject=f"{SUBJECT} (room 33)")
+    await agreed.delivered(ticket_id)
+
+    def steps() -> list[dict[str, Any]]:
+        found = agreed.chain.lines(ticket_id)
+        return found if [line["event"] for line in found].count("Task completed") == 3 else []
+
+    lines = await until(steps, f"the log lines of {ticket_id}")
+    assert [line["event"] for line in lines] == PHRASES
+    assert {line["tenant_id"] for line in lines} == {agreed.tenant_id}
+    assert all(line["event_id"] for line in lines)
+    (trace_id,) = {line["trace_id"] for line in lines}
+    assert len(trace_id) == 32
+    said = {line["event"]: line for line in lines}
+    assert said["Context gathered"]["sources"].keys() == {"ticket_history", "docs", "ip_data"}
+    assert said["Model called"]["status"] == "ok" and said["Model called"]["tokens"] > 100
+    assert said["Task completed"]["duration_seconds"] > 0
+    assert said["ServiceDesk Plus ticket updated"]["seconds_since_webhook"] > 0
+    assert "room 33" not in str(lines), "no text of the ticket"
+
+
+async def test_the_models_call_is_a_part_of_the_tickets_trace(
+    agreed: Tenant, collector: OtlpSink, model_server: ModelServer
+) -> None:
+    ticket_id = await agreed.told(subject=f"{SUBJECT} (room 34)")
+    delivered = await agreed.delivered(ticket_id)
+
+    def calls() -> list[Any]:
+        return [span for span in collector.about(agreed.tenant_id, ticket_id) if span.name == "chat gpt-4-turbo"]
+
+    (call,) = await until(calls, "the model's call")
+    assert call.attributes["gen_ai.request.model"] == "gpt-4-turbo"
+    assert call.attributes["gen_ai.usage.input_tokens"] == delivered.usage.prompt_tokens
+    assert call.attributes["gen_ai.usage.output_tokens"] == delivered.usage.completion_tokens
+    assert call.service == "synthesize"
+    assert not any(b"room 34" in body for body in collector.received), "neither question nor answer"

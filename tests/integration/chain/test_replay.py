@@ -16,6 +16,7 @@ from schemas.topics import SIGNED_BY, Stage, Topic
 from tests.integration.chain.polling import until
 from tests.integration.chain.running_chain import RunningChain
 from tests.integration.chain.tenant import MARKER, Tenant
+from tests.otlp_sink import OtlpSink
 
 YES = ("--yes", "--reason", "a test")
 
@@ -52,7 +53,9 @@ async def test_a_ticket_that_the_desk_refused_gets_its_note_once_the_desk_is_men
     assert len(await tenant.notes(ticket_id)) == 1
 
 
-async def test_a_window_is_replayed_for_what_has_no_note_and_with_again_for_the_rest(tenant: Tenant) -> None:
+async def test_a_window_is_replayed_for_what_has_no_note_and_with_again_for_the_rest(
+    tenant: Tenant, collector: OtlpSink
+) -> None:
     since = datetime.now(UTC).isoformat()
     ticket_id = await tenant.told()
     await tenant.delivered(ticket_id)
@@ -67,6 +70,19 @@ async def test_a_window_is_replayed_for_what_has_no_note_and_with_again_for_the_
     first, second = await tenant.notes(ticket_id)
     assert set(MARKER.findall(first.description)) != set(MARKER.findall(second.description))
     assert "replaces" in second.description.lower()
+    await require_linked_traces(tenant, ticket_id, collector)
+
+
+async def require_linked_traces(tenant: Tenant, ticket_id: str, collector: OtlpSink) -> None:
+    """The replay's trace begins anew, names the original's, and goes on to the second note."""
+    original, replayed = (one.header("traceparent")[3:35] for one in tenant.deliveries(ticket_id))
+    assert original != replayed
+
+    def links() -> list[tuple[str, ...]]:
+        found = [span for span in collector.about(tenant.tenant_id, ticket_id) if span.trace_id == replayed]
+        return [span.links for span in found if span.name == "replay"]
+
+    assert await until(links, "the replay's trace") == [(original,)]
 
 
 async def test_tickets_of_a_window_go_back_to_enrich_and_get_a_second_note_with_again(tenant: Tenant) -> None:

@@ -11,6 +11,8 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from infra.ops.local.http_server import LocalHttpServer
+from infra.runtime.telemetry import tracing
+from infra.runtime.telemetry.fakes import kept_spans
 from schemas.reasons import Reason
 from sinks.servicedesk.addresses import AddressPolicy, CheckedResolver, ForbiddenAddress
 from sinks.servicedesk.transport import MAX_ANSWER_BYTES, Answered, HttpCall, Times, Transport
@@ -63,6 +65,34 @@ async def test_a_redirect_is_not_followed(server: OneHandler, transport: Transpo
     assert isinstance(answer, Answered)
     assert answer.status == 302
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(("status", "error"), [(200, ""), (503, "503")])
+async def test_a_call_is_a_span_without_query_form_and_headers(
+    server: OneHandler, transport: Transport, status: int, error: str
+) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, text="{}")
+
+    server.handler = answer
+    path, secret = "/api/v3/requests/80001/notes/7", "canary-0123456789"
+    call = HttpCall("GET", server.url, path, {"authtoken": secret}, query={"input_data": secret}, form={"x": secret})
+    with kept_spans() as spans, tracing.entry("process", tracing.Kind.CONSUMER):
+        await transport.exchange(call)
+        span = spans.named("GET /api/v3/requests/{id}/notes/{id}")
+    assert span.attributes == {
+        "http.request.method": "GET", "url.full": server.url + path, "url.template": "/api/v3/requests/{id}/notes/{id}",
+        "server.address": "127.0.0.1", "server.port": int(server.url.rpartition(":")[2]),
+        "http.response.status_code": status,
+    }  # fmt: skip
+    assert (span.kind, span.error) == (tracing.Kind.CLIENT, error)
+    assert dict(server.seen[0].headers).keys().isdisjoint({"traceparent", "Traceparent"}), "desks are told no trace"
+
+
+async def test_a_desk_that_is_away_shows_as_a_failed_span(transport: Transport) -> None:
+    with kept_spans() as spans, tracing.entry("process", tracing.Kind.CONSUMER):
+        assert isinstance(await transport.exchange(post("http://127.0.0.1:9")), Refused)
+        assert spans.named("POST /x").error == "ClientConnectorError"
 
 
 async def test_what_is_sent_arrives_as_it_is(server: OneHandler, transport: Transport) -> None:

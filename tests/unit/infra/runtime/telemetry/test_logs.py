@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -114,3 +118,60 @@ def test_a_line_that_nobody_reads_harms_nobody() -> None:
         process.stdin.write("go on\n")
         process.stdin.flush()
         assert process.stdout.readline() == "still at work\n"
+
+
+BOUND = """
+import asyncio, logging
+from infra.runtime.telemetry import logs
+logs.configure("enrich")
+log = logs.get_logger("a.module")
+
+async def work():
+    logs.bind(trace_id="a" * 32, tenant_id="msp-acme-corp", ticket_id="10042", event_id="e-1")
+    log.info("mine")
+    log.warning("its own", ticket_id="7")
+    logging.getLogger("aiokafka").error("a library's")
+    await asyncio.create_task(part())
+
+async def part():
+    log.info("a part's")
+
+async def main():
+    log.info("before")
+    await asyncio.create_task(work())
+    log.info("after")
+
+asyncio.run(main())
+"""
+
+
+def test_lines_of_a_task_that_works_on_an_event_name_its_trace_tenant_ticket_and_id() -> None:
+    told = subprocess.run([sys.executable, "-c", BOUND], capture_output=True, timeout=60, check=True)
+    lines = {line["event"]: line for line in map(json.loads, told.stderr.splitlines())}
+    whose = {"trace_id": "a" * 32, "tenant_id": "msp-acme-corp", "ticket_id": "10042", "event_id": "e-1"}
+    for event in ("mine", "a part's", "a library's"):
+        assert whose.items() <= lines[event].items(), event
+    assert lines["its own"]["ticket_id"] == "7"
+    assert "trace_id" not in lines["before"] and "trace_id" not in lines["after"]
+
+
+def on_a_terminal(program: str) -> str:
+    """What a person sees."""
+    master, slave = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", program], stderr=slave) as process:
+        os.close(slave)
+        shown = b""
+        with suppress(OSError):  # EIO: the other side is closed
+            while data := os.read(master, 65536):
+                shown += data
+        assert process.wait(60) == 0
+    os.close(master)
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
+
+
+def test_on_a_terminal_people_read_a_line_and_no_json() -> None:
+    shown = on_a_terminal(BOUND)
+    (line,) = [line for line in shown.splitlines() if " mine " in line]
+    assert "{" not in line
+    for part in ("info", "ticket_id=10042", "tenant_id=msp-acme-corp", f"trace_id={'a' * 32}", "service=enrich"):
+        assert part in line
