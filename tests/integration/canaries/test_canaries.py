@@ -312,7 +312,7 @@ async def test_no_secret_is_found_in_anything_that_was_written(aviary: Aviary, t
 
     assert len(flock.needles.names) > 40, "all were planted"
     kinds = {"commands", "dead letters", "HTTP", "notes", "processes", "prompts", "ps", "servers' logs", "state folder"}
-    assert set(flock.needles.searched) == kinds | {"topics", "tables", "PostgreSQL's views"}
+    assert set(flock.needles.searched) == kinds | {"topics", "tables", "PostgreSQL's views", "traces"}
     assert min(flock.needles.searched.values()) > 100, "something was searched everywhere"
     for name, status in aviary.chain.stack.supervisor.statuses().items():
         assert status.pid

@@ -83,6 +83,7 @@ async def chain_environment(
         "TICKETSTREAM_ISOLATION_PROBE_SECONDS": "2",
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
         "OTEL_BSP_SCHEDULE_DELAY": "200",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "2",  # seconds for which a batch is offered again
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from infra.ops.local.servicedesk_simulator import DeskFault
 from schemas.topics import Topic
-from tests.integration.chain.polling import until
+from tests.integration.chain.polling import PATIENCE, until
 from tests.integration.chain.running_chain import PREFIX
 from tests.integration.chain.tenant import DESCRIPTION, SUBJECT, Tenant
 from tests.otlp_sink import OtlpSink, SeenSpan
@@ -25,16 +25,17 @@ THE_WAY = [
 ]
 
 
-async def whole_trace(collector: OtlpSink, tenant: Tenant, ticket_id: str) -> list[SeenSpan]:
-    """What is found by tenant and ticket, once deliver and the edge have told theirs."""
-    last = {"send chain.enhancements.delivered", "process chain.enhancements.synthesized", THE_WAY[0][1], THE_WAY[1][1]}
+async def whole_trace(
+    collector: OtlpSink, tenant: Tenant, ticket_id: str, *, seconds: float = PATIENCE
+) -> list[SeenSpan]:
+    """What is found by tenant and ticket, once all processes have told theirs."""
 
     def look() -> list[SeenSpan]:
         found = collector.about(tenant.tenant_id, ticket_id)
         ended = any(span.attributes.get("outcome") == "emit" and span.service == "deliver" for span in found)
-        return found if ended and last <= {span.name for span in found} else []
+        return found if ended and set(THE_WAY) <= {(span.service, span.name) for span in found} else []
 
-    await until(look, f"the trace of {ticket_id}")
+    await until(look, f"the trace of {ticket_id}", seconds=seconds)
     return collector.about(tenant.tenant_id, ticket_id)
 
 
@@ -123,7 +124,7 @@ async def test_while_the_collector_is_away_tickets_get_their_notes_all_the_same(
         await collector.start()
     ticket_id = await tenant.told()
     await tenant.delivered(ticket_id)
-    spans = await whole_trace(collector, tenant, ticket_id)
+    spans = await whole_trace(collector, tenant, ticket_id, seconds=2 * PATIENCE)  # what waited goes first
     assert [span.name for span in spans if span.kind == CONSUMER] == [
         name for _, name in THE_WAY if name.startswith("process")
     ]
