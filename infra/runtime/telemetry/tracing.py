@@ -1,6 +1,6 @@
 """Traces: what a process did for a ticket, as spans; nothing at all where no exporter is set up.
 
-The spans are light objects of our own: OpenTelemetry's cost several times as much, and a ticket makes about thirty (the handbook's
+The spans are light objects of our own: OpenTelemetry's cost several times as much, and a ticket makes two dozen (the handbook's
 decision 0011). Everything behind them is its SDK's, see `otlp.py`, and that is imported only where an endpoint is named.
 
 A span holds ids, names, numbers and codes. Never the text of a ticket, never a secret: of an exception its type alone.
