@@ -101,7 +101,7 @@ BACKLOG_ROW = Row(
                 "TenantHeld",
             ),
             "short",
-            (Query("sum by (reason) (ticketstream_lane_held_events)", "{{reason}}"),),
+            (Query(f"sum by (reason) (ticketstream_lane_held_events{{{TENANT}}})", "{{reason}}"),),
             stacked=True,
         ),
         Graph(

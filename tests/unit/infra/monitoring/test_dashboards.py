@@ -170,6 +170,17 @@ def test_only_variables_that_there_are_are_used() -> None:
     assert used == VARIABLES
 
 
+def test_a_metric_of_tenants_is_never_asked_for_without_the_filter() -> None:
+    """In sums the label is gone, so that a running chain wouldn't show it."""
+    asked = " ".join(expr for page in PAGES.values() for expr in expressions(page) if expr not in CHOICES)
+    of_tenants = set(re.findall(r'(\w+)\{[^}]*tenant_id=~"\$tenant', asked))
+
+    assert len(of_tenants) > 15
+    for name in of_tenants:
+        filtered = re.findall(rf'\b{name}\{{[^}}]*tenant_id=~"\$tenant', asked)
+        assert len(filtered) == len(re.findall(rf"\b{name}\b", asked)), name
+
+
 def filled_in(expression: str, tenant: str) -> str:
     """With Grafana's variables and the dashboards' own in place."""
     for name, value in (("$__rate_interval", "1m"), ("$__range", "1h"), ("$tenant", tenant)):
