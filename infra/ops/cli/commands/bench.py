@@ -39,7 +39,7 @@ def bench(name: str, json_to: JsonTo, **options: object) -> int:
     of another one's broken desk. memory: what 100,000 waiting events take in each worker. rotation: how many webhooks are refused
     while a tenant's secret is exchanged at 50 a second. lag: what the lag service costs with 1,000 tenants, and how soon it shows a
     change. scaling: worker-hours and waits of a day under our demand for workers and under KEDA's Kafka scaler, simulated. scrape:
-    the series of 200 tenants and what reading them takes. telemetry: throughput with metrics, logs and traces, against none of them.
+    the series of 200 tenants and what reading them takes. telemetry: throughput with metrics, logs and traces, against none.
     """
     output = Output(json_to)
     module = import_module(f"infra.ops.bench.{name}")

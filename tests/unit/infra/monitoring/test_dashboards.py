@@ -15,7 +15,8 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from infra.monitoring.dashboards.__main__ import FILES, FOLDER
 from infra.ops.cli.main import ticketstream
-from tests.unit.infra.monitoring.test_rules import CODE, ROOT, promtool
+from tests.unit.infra.monitoring.alert_rules import ROOT, promtool
+from tests.unit.infra.monitoring.test_rules import CODE
 
 PROMETHEUS_OWN = {"up", "ALERTS", "scrape_duration_seconds", "scrape_samples_scraped"}
 CLIENT_OWN = {"process_start_time_seconds", "process_cpu_seconds_total", "process_resident_memory_bytes"}

@@ -6,7 +6,7 @@ import re
 
 from infra.ops.local.stack.services import RECONCILE, SEALER
 from schemas.topics import Stage
-from tests.unit.infra.monitoring.test_rules import ROOT, promtool
+from tests.unit.infra.monitoring.alert_rules import ROOT, promtool
 
 FOLDER = ROOT / "infra/monitoring/prometheus"
 PROCESSES = ["ingest", *(stage.value for stage in Stage), RECONCILE, SEALER, "lag"]

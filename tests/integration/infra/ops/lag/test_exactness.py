@@ -75,7 +75,9 @@ async def test_while_four_workers_work_and_one_is_killed_lag_is_off_by_no_more_t
     await until(still, "nothing left, nothing in flight, and the dead worker is gone")
 
 
-async def test_at_rest_lag_is_exact_with_what_is_done_beyond_a_held_event(world: StageWorld, reader: KafkaReader) -> None:
+async def test_at_rest_lag_is_exact_with_what_is_done_beyond_a_held_event(
+    world: StageWorld, reader: KafkaReader
+) -> None:
     before = done(world)[0]
     await world.feed(0, ["hold", *["echo"] * 7], "resting")
 

@@ -17,7 +17,7 @@ from infra.ops.local.kafka import MissingTool
 from infra.ops.local.monitoring import MonitoringPorts, Pace, find_tools, write_configuration, write_targets
 from infra.ops.local.stack import LocalStack, StackOptions
 from infra.ops.local.stack.up import run_up
-from tests.unit.infra.monitoring.test_rules import promtool
+from tests.unit.infra.monitoring.alert_rules import promtool
 
 PORTS = MonitoringPorts(prometheus=1001, alertmanager=1002, alert_log=1003)
 URLS = {"lag": "http://127.0.0.1:4002", "ingest": "http://127.0.0.1:4001"}
