@@ -75,6 +75,8 @@ class OffsetReader:
             *(self._committed(stage, partitions[stage]) for stage in Stage), return_exceptions=True
         )
         committed, refused = _sorted(zip(Stage, answers, strict=True))
+        if not committed:
+            raise next(iter(refused.values()))
         end = await self._offsets({self._topic(stage): partitions[stage] for stage in committed}, LATEST)
         behind = {
             topic: [number for number in partitions[stage] if _behind(found.get(number), end[topic, number])]

@@ -79,7 +79,7 @@ class LagWatch:
         with REFRESH_SECONDS.time():
             try:
                 async with asyncio.timeout(LONGEST_LOOK_SECONDS):
-                    kafka, _ = await asyncio.gather(self._kafka.read(), self._read_postgres())
+                    kafka, all_read = await asyncio.gather(self._kafka.read(), self._read_postgres())
             except LagUnknown as error:
                 self._failed(error.reason, f"{error}: {error.cure}")
                 return
@@ -89,9 +89,13 @@ class LagWatch:
         if self._from_postgres is None:
             return
         view = self._viewing.view(kafka, self._from_postgres)
-        for stage, unknown in kafka.offsets.unknown.items():
-            self._failed(unknown.reason, f"{stage}: {unknown}: {unknown.cure}")
-        if not view.unknown:
+        for unknown in kafka.offsets.unknown.values():
+            REFRESH_FAILURES.labels(unknown.reason).inc()
+        if kafka.offsets.unknown:
+            self._tell(
+                "group", "; ".join(f"{stage}: {why}: {why.cure}" for stage, why in kafka.offsets.unknown.items())
+            )
+        elif all_read:
             self._why = ""
         self._known = Known(view, kafka.at, self._from_postgres.at, self._wall())
 
@@ -112,15 +116,20 @@ class LagWatch:
             raise NotKnown(view.unknown.get(stage, "its group wasn't read"))
         return view.stages[stage]
 
-    async def _read_postgres(self) -> None:
+    async def _read_postgres(self) -> bool:
         try:
             self._from_postgres = await self._postgres()
+            return True
         except UNAVAILABLE as error:
             self._failed("postgres", f"PostgreSQL doesn't answer ({type(error).__name__})")
+            return False
 
     def _failed(self, reason: str, why: str) -> None:
-        """Told once, as long as it stays the same."""
         REFRESH_FAILURES.labels(reason).inc()
+        self._tell(reason, why)
+
+    def _tell(self, reason: str, why: str) -> None:
+        """Once, as long as it stays the same."""
         if why != self._why:
             log.warning("Lag not refreshed", reason=reason, error=why)
         self._why = why
