@@ -1,8 +1,8 @@
 """Makes the three published days: `python -m infra.ops.scaling.made_days`. The same seed makes the same files.
 
 Sizes and hours are product.md's: an MSP like the first tenant has about 200 tickets a day, peaks from 9 to 11 in the morning and
-has then 40-50 queued; one with more than 500 is large. Other figures are assumptions, each named below. No day was chosen for
-what comes out.
+has then 40-50 queued; one with more than 500 is large. Other figures are assumptions, each named below; how sharp a burst is
+was set so that a peak queues 40-50, as it is said to.
 """
 
 from __future__ import annotations
