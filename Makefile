@@ -49,6 +49,9 @@ bench: .venv/dev ## the figures that README and handbook name, measured here; ha
 	$(BIN)/ticketstream bench fairness
 	$(BIN)/ticketstream bench memory
 	$(BIN)/ticketstream bench search
+	$(BIN)/ticketstream bench lag
+	$(BIN)/ticketstream bench scrape
+	$(BIN)/ticketstream bench telemetry
 	$(BIN)/ticketstream bench scrape
 	$(BIN)/ticketstream bench telemetry
 
