@@ -44,7 +44,7 @@ class Worker:
 
 
 def share_out(workers: Sequence[Worker], lanes: Sequence[Lane], partitions: int) -> None:
-    """Each has its share of the tenants. Faust's own assignor, which the stages use so far, shares out the numbers alone."""
+    """Each has its share of the tenants, as the stages have it. Faust's own assignor shares out the numbers alone."""
     named = {str(worker.number): worker for worker in workers}
     shares = shared_out(list(named), {name: worker.partitions for name, worker in named.items()}, partitions)
     for name, worker in named.items():

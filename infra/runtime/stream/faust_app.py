@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import faust
 
+from infra.runtime.stream.assignor import TenantAssignor
 from infra.runtime.stream.faust_consumer import LedgerTransport
 from infra.runtime.telemetry.logs import get_logger
 
@@ -69,6 +70,7 @@ def stream_app(group: str, kafka: dict[str, Any]) -> StreamApp:
         **kafka,
         datadir=tempfile.mkdtemp(prefix="ticketstream-"),
         store="memory://",
+        PartitionAssignor=TenantAssignor,
         value_serializer="raw",
         topic_allow_declare=False,
         topic_disable_leader=True,
