@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from infra.runtime.stream import telling
 from infra.runtime.stream.lanes import Later
 from infra.runtime.stream.outcomes import Drop, Emit, Hold
 from infra.runtime.stream.record import Input
@@ -36,9 +37,12 @@ def spans() -> Iterator[KeptSpans]:
 
 
 @pytest.fixture
-def lines(capfdbinary: pytest.CaptureFixture[bytes]) -> Any:
+def lines(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Any:
     """What was logged, as JSON."""
     logs.configure("enrich")
+    monkeypatch.setattr(
+        telling, "log", logs.get_logger("telling")
+    )  # its own may be a command line's from an earlier test
     return lambda: [json.loads(line) for line in capfdbinary.readouterr().err.splitlines() if line.startswith(b"{")]
 
 
