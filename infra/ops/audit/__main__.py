@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import sys
 import time
 
 from infra.ops.audit.sealer import Sealer
 from infra.ops.audit.settings import SealerSettings
 from infra.ops.audit.verification import SERVICE
+from infra.ops.until_told import until_told
 from infra.runtime.clock import SystemClock
 from infra.runtime.keys.signing import SigningKey, SigningKeyError
 from infra.runtime.postgres.availability import UNAVAILABLE
@@ -34,7 +33,7 @@ def main() -> int:
     logs.configure(SERVICE, settings.log_level)
     try:
         key = SigningKey.load(settings.signing_key_file, service=SERVICE)
-        asyncio.run(_until_told(settings, key))
+        asyncio.run(until_told(_serve(settings, key)))
     except SigningKeyError as error:
         log.error("Not started", error=f"TICKETSTREAM_SIGNING_KEY_FILE: {error}")
         return MISCONFIGURED
@@ -44,20 +43,8 @@ def main() -> int:
     return 0
 
 
-async def _until_told(settings: SealerSettings, key: SigningKey) -> None:
-    """A round that is cut off leaves whole seals only: each is a transaction."""
-    stop, serving = asyncio.Event(), asyncio.create_task(_serve(settings, key))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    serving.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await serving
-
-
 async def _serve(settings: SealerSettings, key: SigningKey) -> None:
+    """A round that is cut off leaves whole seals only: each is a transaction."""
     pool = await open_pool_when_ready(settings.database_url.get_secret_value(), service=SERVICE, size=POOL_SIZE)
     sealer = Sealer(AuditSeals(pool), ServiceKeys(pool), key, SystemClock())
     rounds = _Rounds(sealer, settings)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -19,6 +17,7 @@ from infra.ops.lag.reading import KafkaReader, Viewing
 from infra.ops.lag.routes import LagServer
 from infra.ops.lag.settings import LagSettings
 from infra.ops.lag.watch import LagWatch
+from infra.ops.until_told import until_told
 from infra.runtime.garbage import collect_rarely
 from infra.runtime.kafka.client_settings import KafkaClient, load_kafka
 from infra.runtime.settings import load
@@ -38,23 +37,11 @@ def main() -> int:
     logs.configure(SERVICE, settings.log_level)
     quiet()
     try:
-        asyncio.run(_until_told(settings, kafka))
+        asyncio.run(until_told(_serve(settings, kafka)))
     except OSError as error:
         log.error("Not started", error=str(error))
         return 1
     return 0
-
-
-async def _until_told(settings: LagSettings, kafka: KafkaClient) -> None:
-    stop, serving = asyncio.Event(), asyncio.create_task(_serve(settings, kafka))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    serving.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await serving
 
 
 async def _serve(settings: LagSettings, kafka: KafkaClient) -> None:
@@ -90,7 +77,6 @@ async def _listening(settings: LagSettings, watch: LagWatch) -> AsyncIterator[No
         collect_rarely()
         yield
     finally:
-        log.info("Stopping")
         await public.stop()
         await internal.stop()
 

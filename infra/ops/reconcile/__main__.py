@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from random import Random
 
 from infra.ops.reconcile.rounds import every
 from infra.ops.reconcile.settings import ReconcileSettings
 from infra.ops.reconcile.site import SERVICE, Site, open_site
+from infra.ops.until_told import until_told
 from infra.runtime.kafka.client_settings import KafkaClient, load_kafka
 from infra.runtime.kafka.schema_registry import SchemaRegistryError
 from infra.runtime.kafka.topics import TopicsError
@@ -34,7 +34,7 @@ def main() -> int:
     logs.configure(SERVICE, settings.log_level)
     tracing.configure(SERVICE, settings.otlp_endpoint)
     try:
-        asyncio.run(_until_told(settings, kafka))
+        asyncio.run(until_told(_serve(settings, kafka)))
     except SigningKeyError as error:
         log.error("Not started", error=f"TICKETSTREAM_SIGNING_KEY_FILE: {error}")
         return MISCONFIGURED
@@ -46,24 +46,8 @@ def main() -> int:
     return 0
 
 
-async def _until_told(settings: ReconcileSettings, kafka: KafkaClient) -> None:
-    """Told to stop, a run gives up the call that is under way; what it did until then is kept."""
-    serving, stop = asyncio.create_task(_serve(settings, kafka)), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not serving.done():
-        log.info("Stopping")
-        serving.cancel()
-    try:
-        await serving
-    except asyncio.CancelledError:
-        return
-
-
 async def _serve(settings: ReconcileSettings, kafka: KafkaClient) -> None:
+    """Told to stop, a run gives up the call that is under way; what it did until then is kept."""
     pool = await open_pool_when_ready(settings.database_url.get_secret_value(), service=SERVICE, size=POOL_SIZE)
     try:
         async with open_site(settings, kafka.librdkafka(), pool) as site:

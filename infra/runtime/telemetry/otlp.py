@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from threading import Thread
 from uuid import uuid4
 
@@ -30,6 +29,7 @@ from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context
 
 from infra.runtime.telemetry.logs import get_logger
+from infra.runtime.telemetry.process_metrics import release
 from infra.runtime.telemetry.tracing import Kind, RecordedSpan, Value
 
 log = get_logger(__name__)
@@ -114,14 +114,6 @@ class _Ended(ReadableSpan):
     def __init__(self, span: RecordedSpan) -> None:
         self._context = _SAMPLED
         self.span = span
-
-
-def release() -> str:
-    """The version that is installed."""
-    try:
-        return version(DISTRIBUTION)
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _resource(service: str) -> dict[str, str]:

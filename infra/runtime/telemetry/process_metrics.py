@@ -23,12 +23,16 @@ CLOCK_SKEW = Gauge(
 )
 
 
-def show_build() -> None:
+def release() -> str:
+    """The version that is installed."""
     try:
-        release = version("ticketstream")
+        return version("ticketstream")
     except PackageNotFoundError:  # run from a bare tree
-        release = "unknown"
-    BUILD_INFO.labels(release).set(1)
+        return "unknown"
+
+
+def show_build() -> None:
+    BUILD_INFO.labels(release()).set(1)
 
 
 async def watch_loop(every_seconds: float = SAMPLE_SECONDS) -> None:
