@@ -20,6 +20,7 @@ from sinks.servicedesk.notes import ServiceDeskNotes
 from sinks.servicedesk.tickets import ServiceDeskTickets
 from sinks.servicedesk.transport import Times, Transport
 from sinks.servicedesk.types import DeskAccount, DeskForm, NoteSink, Refused, TicketReader, TicketRef, Unknown
+from tests.contract.sinks.servicedesk.one_handler import OneHandler
 
 DESK = "acme"
 KEY = "local-authtoken"
@@ -201,3 +202,15 @@ async def real(request: pytest.FixtureRequest, simulator: Simulator) -> AsyncIte
     real = Real(simulator, request.param, Times(connect=1.0, total=1.0))
     yield real
     await real.transport.close()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[OneHandler]:
+    async with OneHandler() as server:
+        yield server
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[Transport]:
+    async with Transport(AddressPolicy(local=True), times=Times(connect=1, total=1)) as transport:
+        yield transport

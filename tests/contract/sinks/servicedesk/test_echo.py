@@ -15,15 +15,9 @@ from sinks.servicedesk.masking import masked
 from sinks.servicedesk.transport import Times, Transport
 from sinks.servicedesk.types import DeskAccount, DeskForm, Refused, Unknown
 from tests.contract.sinks.servicedesk.conftest import Accounts
-from tests.contract.sinks.servicedesk.test_transport import OneHandler
+from tests.contract.sinks.servicedesk.one_handler import OneHandler
 
 SECRET = "kept+to/ourselves=1"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OneHandler]:
-    async with OneHandler() as server:
-        yield server
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
@@ -12,24 +11,12 @@ from prometheus_client import REGISTRY
 from sinks.servicedesk.addresses import AddressPolicy
 from sinks.servicedesk.client import DeskClient, Operation
 from sinks.servicedesk.metrics import operation_of
-from sinks.servicedesk.transport import Times, Transport
+from sinks.servicedesk.transport import Transport
 from sinks.servicedesk.types import DeskAccount, DeskForm
 from tests.contract.sinks.servicedesk.conftest import Accounts
-from tests.contract.sinks.servicedesk.test_transport import OneHandler
+from tests.contract.sinks.servicedesk.one_handler import OneHandler
 
 TENANT = "msp-counted-calls"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OneHandler]:
-    async with OneHandler() as server:
-        yield server
-
-
-@pytest.fixture
-async def transport() -> AsyncIterator[Transport]:
-    async with Transport(AddressPolicy(local=True), times=Times(connect=1, total=1)) as transport:
-        yield transport
 
 
 def account(url: str) -> DeskAccount:

@@ -4,52 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from infra.ops.local.http_server import LocalHttpServer
 from infra.runtime.telemetry import tracing
 from infra.runtime.telemetry.fakes import kept_spans
 from schemas.reasons import Reason
 from sinks.servicedesk.addresses import AddressPolicy, CheckedResolver, ForbiddenAddress
 from sinks.servicedesk.transport import MAX_ANSWER_BYTES, Answered, HttpCall, Times, Transport
 from sinks.servicedesk.types import Refused, Unknown
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class OneHandler(LocalHttpServer):
-    """Answers everything with one handler."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.handler: Handler | None = None
-        self.seen: list[web.Request] = []
-
-    def application(self) -> web.Application:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        return app
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
-        self.seen.append(request)
-        assert self.handler
-        return await self.handler(request)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OneHandler]:
-    async with OneHandler() as server:
-        yield server
-
-
-@pytest.fixture
-async def transport() -> AsyncIterator[Transport]:
-    async with Transport(AddressPolicy(local=True), times=Times(connect=1, total=1)) as transport:
-        yield transport
+from tests.contract.sinks.servicedesk.one_handler import OneHandler
 
 
 def post(url: str) -> HttpCall:
