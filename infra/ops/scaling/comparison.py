@@ -1,57 +1,75 @@
 """Our demand beside a sweep of KEDA's Kafka scaler, on the same days with the same calls.
 
-The best threshold is that with the fewest worker-hours above the minimum among those that let nobody wait longer, by the 95th
-percentile: neither all events together, nor those that would start at once if there were workers enough. The second kind is what
-workers are for: an event behind its tenant's own cap or a hold waits whatever the scaler does, and where a tenant floods, such
-events are most of all.
-
-A ScaledObject has one threshold, so the best is one that does so on every day compared. What each single day's own best would be,
-known only afterwards, is told beside it.
+The best threshold is that with the fewest worker-hours above the minimum among those with no worse wait, by the 95th percentile.
+A ScaledObject has one threshold; chosen for each day alone, knowing that day, it is the strongest opponent that there can be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from enum import StrEnum
+from multiprocessing import get_context
 from random import Random
-from statistics import quantiles
-from typing import Protocol
+from statistics import mean, quantiles
+from types import TracebackType
+from typing import Protocol, Self
 
 from infra.ops.scaling.scalers import DemandScaler, KafkaScaler, Scaler
-from infra.ops.scaling.simulation import Run, Sample, Simulation, StageModel
-from infra.ops.scaling.work import Day
+from infra.ops.scaling.simulation import Sample, Simulation, StageModel
+from infra.ops.scaling.work import Day, Event
 
-THRESHOLDS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000)
 SEED = 6
 LEAST_HOURS = 0.01
 """Less than this is none."""
 ENOUGH_SLOTS = 1_000_000
+BATCH = 2
+STOP_AFTER = 3
+"""Batches in a row of ever higher thresholds with which every wait is longer than with ours: still higher ones are hopeless."""
+_STEPS = (
+    0.4, 0.6, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4, 2.6, 2.8, 3.2, 3.6, 4.0, 5.0, 6.0,
+    8.0, 10.0, 12.0, 16.0, 20.0, 30.0, 40.0, 60.0, 100.0, 200.0,
+)  # fmt: skip
+"""Thresholds, as parts of a worker's slots: closest where a threshold can be as good as our demand."""
+
+
+class Wait(StrEnum):
+    """Whose 95th percentile may not be worse. HELPED: of those events that would start at once if there were workers enough. They
+    are whom workers help: what is behind its tenant's own cap or a hold waits whatever the scaler does. ALL: of every event; where
+    tenants send in bursts, those are a burst's last ones, behind their own cap. BOTH: neither."""
+
+    HELPED = "helped"
+    ALL = "all"
+    BOTH = "both"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a day comes to under a scaler. Waits in seconds, from an event's arrival to the start of its call; `p95_helped` of those
-    events that would start at once if there were workers enough."""
+    """What a day comes to under a scaler, on average of its runs. Waits in seconds, from an event's arrival to its call's start."""
 
     scaler: Scaler
     hours: float
     p95: float
     p95_helped: float
-    rebalances: int
+    rebalances: float
     samples: Sequence[Sample] = ()
+    """Of the first run."""
+    limit_matters: bool = False
+    """Of KEDA's Kafka scaler without `limitToPartitionsWithLag`: whether with it another number of workers was ever wanted."""
 
-    def waits_no_longer_than(self, other: Outcome) -> bool:
-        return self.p95 <= other.p95 and self.p95_helped <= other.p95_helped
+    def no_worse_than(self, other: Outcome, wait: Wait) -> bool:
+        helped, everyone = self.p95_helped <= other.p95_helped, self.p95 <= other.p95
+        return {Wait.HELPED: helped, Wait.ALL: everyone, Wait.BOTH: helped and everyone}[wait]
 
 
 @dataclass(frozen=True, slots=True)
 class DayCompared:
     day: Day
     demand: Outcome
-    kafka: Sequence[Outcome]
-    """In the order of the sweep, the same for every day."""
+    kafka: Mapping[Scaler, Outcome]
+    """By scaler, up to the first that are hopeless; with `limitToPartitionsWithLag` only where that makes a difference."""
 
     def ratio(self, kafka: Outcome) -> float:
         """Our worker-hours above the minimum to its."""
@@ -59,62 +77,138 @@ class DayCompared:
             return 1.0
         return self.demand.hours / max(kafka.hours, LEAST_HOURS)
 
-    @property
-    def own_best(self) -> Outcome:
-        """Of this day alone, known afterwards."""
-        return self.kafka[best([self])]
+    def under(self, scaler: Scaler) -> Outcome | None:
+        """None where it is hopeless."""
+        same = replace(scaler, only_with_lag=False) if isinstance(scaler, KafkaScaler) else scaler
+        return self.kafka.get(scaler) or self.kafka.get(same)
+
+    def best(self, wait: Wait) -> Outcome | None:
+        """Of this day alone."""
+        scaler = best([self], wait)
+        return self.under(scaler) if scaler else None
 
 
-class Mapper(Protocol):
-    """Like `map`, and an executor's `map`."""
-
-    def __call__(self, function: Callable[[Scaler], Outcome], scalers: Iterable[Scaler], /) -> Iterable[Outcome]: ...
-
-
-def compare_day(
-    day: Day, model: StageModel, *, thresholds: Sequence[int] = THRESHOLDS, executor: Executor | None = None
-) -> DayCompared:
-    """Raises ValueError where a day has more tenants than there are partitions."""
-    run = partial(outcome, day, model, helped(day, model))
-    demand = DemandScaler(model.slots, model.behaviour.minimum)
-    sweep = [KafkaScaler(number, model.partitions, limited) for limited in (False, True) for number in thresholds]
-    ours, *kafka = (executor.map if executor else map)(run, [demand, *sweep])
-    return DayCompared(day, ours, kafka)
+def best(days: Sequence[DayCompared], wait: Wait) -> Scaler | None:
+    """The one of the sweep that does best on these days together; None where each lets somebody wait longer on one of them."""
+    good: dict[Scaler, float] = {}
+    for scaler in {scaler: None for day in days for scaler in day.kafka}:
+        found = [(day.under(scaler), day.demand) for day in days]
+        if all(one and one.no_worse_than(demand, wait) for one, demand in found):
+            good[scaler] = sum(one.hours for one, _ in found if one)
+    return min(good, key=lambda scaler: good[scaler], default=None)
 
 
-def best(days: Sequence[DayCompared]) -> int:
-    """Which of the sweep does best on these days together. Where none lets people wait no longer on each of them, the one with the
-    shortest waits."""
-    numbers = range(len(days[0].kafka))
-    good = [number for number in numbers if reached(days, number)]
-    if good:
-        return min(good, key=lambda number: sum(day.kafka[number].hours for day in days))
-    return min(numbers, key=lambda number: sum(day.kafka[number].p95_helped for day in days))
+def thresholds(slots: int) -> list[int]:
+    """Those tried, in order."""
+    return sorted({round(slots * step) for step in _STEPS} - {0})
 
 
-def reached(days: Iterable[DayCompared], number: int) -> bool:
-    """Whether with this one of the sweep nobody waits longer than with ours, on any of the days."""
-    return all(day.kafka[number].waits_no_longer_than(day.demand) for day in days)
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A day's events, run by run, and of each whether it would start at once if there were workers enough."""
+
+    day: Day
+    model: StageModel
+    runs: tuple[tuple[int, Sequence[Event], Sequence[bool]], ...]
+
+    @classmethod
+    def of(cls, day: Day, model: StageModel, runs: int) -> Prepared:
+        seeds = range(SEED, SEED + runs)
+        made = [(seed, day.events(Random(seed))) for seed in seeds]
+        return cls(day, model, tuple((seed, events, helped(day, events, model)) for seed, events in made))
+
+    def outcome(self, scaler: Scaler) -> Outcome:
+        runs = [Simulation(self.day.tenants, events, scaler, self.model, seed).run() for seed, events, _ in self.runs]
+        waits = [wait for run in runs for wait in run.waits]
+        who = (is_helped for _, _, one in self.runs for is_helped in one)
+        of_helped = [wait for wait, is_helped in zip(waits, who, strict=True) if is_helped]
+        hours, rebalances = mean(run.worker_hours for run in runs), mean(run.rebalances for run in runs)
+        limits = any(_limited(sample, scaler, self.model.behaviour.maximum) for run in runs for sample in run.samples)
+        return Outcome(scaler, hours, p95(waits), p95(of_helped), rebalances, runs[0].samples, limits)
 
 
-def helped(day: Day, model: StageModel) -> list[bool]:
+def _limited(sample: Sample, scaler: Scaler, maximum: int) -> bool:
+    return sample.told // scaler.target > sample.lagging < maximum
+
+
+def helped(day: Day, events: Sequence[Event], model: StageModel) -> list[bool]:
     """Of each event, in order of arrival, whether it would start at once if there were workers enough."""
-    run = _run(day, replace(model, slots=ENOUGH_SLOTS, join_pause=0.0), None)
+    run = Simulation(day.tenants, events, None, replace(model, slots=ENOUGH_SLOTS, join_pause=0.0), SEED).run()
     return [wait <= 0.0 for wait in run.waits]
 
 
-def outcome(day: Day, model: StageModel, who: Sequence[bool], scaler: Scaler) -> Outcome:
-    run = _run(day, model, scaler)
-    of_helped = [wait for wait, is_helped in zip(run.waits, who, strict=True) if is_helped]
-    return Outcome(scaler, run.worker_hours, p95(run.waits), p95(of_helped), run.rebalances, run.samples)
+class Runner(Protocol):
+    def run(self, scalers: Sequence[Scaler]) -> list[Outcome]:
+        """Of each, in their order."""
+
+
+def compare_day(runner: Runner, day: Day, model: StageModel, *, tried: Sequence[int] | None = None) -> DayCompared:
+    """The sweep goes from the lowest threshold to the highest, without and with `limitToPartitionsWithLag`; the latter is run only
+    where it makes a difference."""
+    (demand,) = runner.run([DemandScaler(model.slots, model.behaviour.minimum)])
+    kafka: dict[Scaler, Outcome] = {}
+    hopeless = 0
+    for some in batched(thresholds(model.slots) if tried is None else tried):
+        found = {one.scaler: one for one in runner.run([KafkaScaler(number, model.partitions) for number in some])}
+        bound = [KafkaScaler(number, model.partitions, True) for number in some]
+        run = [scaler for scaler in bound if found[replace(scaler, only_with_lag=False)].limit_matters]
+        found |= {one.scaler: one for one in runner.run(run)}
+        kafka |= found
+        hopeless = hopeless + 1 if all(_hopeless(one, demand) for one in found.values()) else 0
+        if hopeless == STOP_AFTER:
+            break
+    return DayCompared(day, demand, kafka)
+
+
+def _hopeless(one: Outcome, demand: Outcome) -> bool:
+    return not any(one.no_worse_than(demand, wait) for wait in Wait)
+
+
+def batched(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (numbers[first : first + BATCH] for first in range(0, len(numbers), BATCH))
+
+
+class InThisProcess:
+    def __init__(self, day: Day, model: StageModel, runs: int = 1) -> None:
+        self._prepared = Prepared.of(day, model, runs)
+
+    def run(self, scalers: Sequence[Scaler]) -> list[Outcome]:
+        return [self._prepared.outcome(scaler) for scaler in scalers]
+
+
+class InProcesses:
+    """As many processes as there are cores; each makes the day's events once. Use as a context manager."""
+
+    def __init__(self, day: Day, model: StageModel, runs: int = 1) -> None:
+        self._executor = ProcessPoolExecutor(
+            mp_context=get_context("spawn"), initializer=_prepare, initargs=(day, model, runs)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._executor.shutdown(cancel_futures=True)
+
+    def run(self, scalers: Sequence[Scaler]) -> list[Outcome]:
+        return list(self._executor.map(_outcome, scalers))
+
+
+_here: list[InThisProcess] = []
+"""Of a process of InProcesses: what it prepared."""
+
+
+def _prepare(day: Day, model: StageModel, runs: int) -> None:
+    _here.append(InThisProcess(day, model, runs))
+    gc.freeze()  # millions of small objects that stay: not worth looking through
+
+
+def _outcome(scaler: Scaler) -> Outcome:
+    return _here[0].run([scaler])[0]
 
 
 def p95(waits: Sequence[float]) -> float:
     return quantiles(waits, n=20, method="inclusive")[18] if len(waits) > 1 else sum(waits)
-
-
-def _run(day: Day, model: StageModel, scaler: Scaler | None) -> Run:
-    return Simulation(day.tenants, day.events(Random(SEED)), scaler, model, SEED).run()
 
 
 def table(days: Sequence[DayCompared]) -> list[Mapping[str, float | str]]:
@@ -122,8 +216,8 @@ def table(days: Sequence[DayCompared]) -> list[Mapping[str, float | str]]:
     return [
         {
             "day": day.day.name, "scaler": one.scaler.name, "hours": round(one.hours, 2), "p95": round(one.p95, 1),
-            "p95_helped": round(one.p95_helped, 1), "rebalances": one.rebalances,
+            "p95_helped": round(one.p95_helped, 1), "rebalances": round(one.rebalances, 1),
         }
         for day in days
-        for one in (day.demand, *day.kafka)
+        for one in (day.demand, *day.kafka.values())
     ]  # fmt: skip

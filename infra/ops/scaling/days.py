@@ -19,7 +19,7 @@ FOLDER = Path(__file__).with_name("data")
 MORNING_PEAK, FLOOD_AND_HOLD, STEADY = "morning_peak", "flood_and_hold", "steady"
 PUBLISHED = (MORNING_PEAK, FLOOD_AND_HOLD, STEADY)
 CAPS = range(1, 51)
-MOST_TICKETS = 200_000
+MOST_TICKETS = 500_000
 """Of a day: a simulation of more would take too long."""
 _TIME = re.compile(r"(\d\d):([0-5]\d)")
 _CAP, _HELD, _FIRST = "cap", "held", "minute"

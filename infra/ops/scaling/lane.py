@@ -17,14 +17,19 @@ class Lane:
     """Events are known by their offsets, 0 for the first."""
 
     tenant: Tenant
+    cap: int = field(init=False)
     events: list[Event] = field(default_factory=list)
-    started: dict[int, float] = field(default_factory=dict)
-    """When the call of each event began that is handled, or will be when it ends."""
+    started: list[float] = field(default_factory=list)
+    """When the call of each event began that is handled, or will be when it ends; 0 before."""
     waiting: deque[int] = field(default_factory=deque)
     running: int = 0
     handled: int = 0
     committed: int = 0
     owner: Worker | None = None
+    turn: int | None = None
+    """Its place in its owner's order, while something waits."""
+    listed: bool = False
+    """Whether its owner looks at it: not while it is at its cap, or closed."""
     is_held: bool = False
     """An event failed and none was handled since."""
     closed_until: float = 0.0
@@ -32,9 +37,8 @@ class Lane:
     """How many may run while a lane that was held reopens; 0 for any number."""
     _ahead: set[int] = field(default_factory=set)
 
-    @property
-    def cap(self) -> int:
-        return self.tenant.cap
+    def __post_init__(self) -> None:
+        self.cap = self.tenant.cap
 
     @property
     def open(self) -> int:
@@ -45,12 +49,13 @@ class Lane:
         return len(self.events) - self.committed
 
     def may_start(self, now: float) -> bool:
-        most = min(self.tenant.cap, self.room or self.tenant.cap)
-        return bool(self.waiting) and self.running < most and now >= self.closed_until
+        running = self.running
+        return bool(self.waiting) and running < self.cap and now >= self.closed_until and not 0 < self.room <= running
 
     def arrived(self, event: Event) -> None:
         self.waiting.append(len(self.events))
         self.events.append(event)
+        self.started.append(0.0)
 
     def start(self) -> int:
         self.running += 1
@@ -61,7 +66,10 @@ class Lane:
         self.running -= 1
         self.handled += 1
         self.is_held, self.room = False, 2 * self.room if self.room < self.cap else 0
-        self._ahead.add(offset)
+        if offset != self.committed:
+            self._ahead.add(offset)
+            return
+        self.committed += 1
         while self.committed in self._ahead:
             self._ahead.remove(self.committed)
             self.committed += 1
@@ -69,6 +77,5 @@ class Lane:
     def failed(self, offset: int, closed_until: float) -> None:
         """It is the next one to try, with no other beside it."""
         self.running -= 1
-        self.started.pop(offset, None)
         self.waiting.appendleft(offset)
         self.is_held, self.room, self.closed_until = True, 1, max(self.closed_until, closed_until)

@@ -1,8 +1,8 @@
-"""Makes the three published days: `python -m infra.ops.scaling.made_days`. The same seed makes the same files.
+"""Makes the published days: `python -m infra.ops.scaling.made_days [FOLDER]` writes those of the small cell into the package, or
+those of both cells into a folder. The same seed makes the same days.
 
 Sizes and hours are product.md's: an MSP like the first tenant has about 200 tickets a day, peaks from 9 to 11 in the morning and
-has then 40-50 queued; one with more than 500 is large. Other figures are assumptions, each named below; how sharp a burst is
-was set so that a peak queues 40-50, as it is said to.
+has then 40-50 queued; one with more than 500 is large. Other figures are assumptions, each named below.
 """
 
 from __future__ import annotations
@@ -10,48 +10,56 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from math import log
+from pathlib import Path
 from random import Random
 
-from infra.ops.scaling.days import FLOOD_AND_HOLD, FOLDER, MORNING_PEAK, STEADY, write_day
+from infra.ops.scaling.cells import CELLS, SMALL, Cell
+from infra.ops.scaling.days import FLOOD_AND_HOLD, FOLDER, MORNING_PEAK, STEADY, published_day, write_day
 from infra.ops.scaling.work import DAY, HOUR, MINUTE, Day, Tenant
 
 SEED = 20261122
-TENANTS = 24
-"""A cell that has grown: the first tenant and 23 others."""
 FIRST, FIRST_TICKETS = "msp-acme-corp", 200
 SPREAD = 0.5
 """Of the logarithm of the tenants' sizes, around the first one's: two thirds have 120 to 330 tickets a day."""
 LARGE, LARGE_CAP = 500, 10
 """Who has more tickets a day than that was given twice the default cap."""
-HOURS = (3, 3, 3, 3, 3, 4, 8, 20, 45, 140, 140, 60, 40, 50, 60, 55, 45, 25, 12, 10, 8, 6, 4, 3)
-"""How a day's tickets are spread over its hours."""
-BURST, BURST_SECONDS = 0.25, 60
-"""The part of its tickets that a tenant sends in five minutes between 9 and 11, 45 of 200: what is then queued."""
+HOURS = (1, 1, 1, 1, 1, 2, 6, 25, 70, 100, 100, 85, 60, 70, 80, 75, 65, 45, 20, 10, 6, 4, 3, 2)
+"""How a tenant's tickets, without its burst, are spread over the hours of its day: as calls arrive at a service desk, most in the
+morning, fewer at noon, a second and lower top in the afternoon. With the burst 9 to 11 has 41 % of the day."""
+BURST, BURST_SECONDS = 0.22, 60
+"""The part of its tickets that a tenant sends in one minute between 9 and 11, 44 of 200: so that 40-50 are then queued. With 5 at
+once and 26.7 s a call a tenant works off 674 an hour: only a burst can queue 40 where a whole day has 200."""
 FLOOD_TICKETS, FLOOD_FROM, FLOOD_UNTIL = 3000, 9.5 * HOUR, 10 * HOUR
 """A monitoring system in a loop, until somebody stops it."""
 HELD = (8.5 * HOUR, 12.5 * HOUR)
 HELD_TICKETS = 500
-STEADY_TENANTS, STEADY_TICKETS = 60, 500
-"""Large tenants in all time zones: evenly through day and night."""
+STEADY_TICKETS, ZONES = 500, 24
+"""Of large tenants that live in all time zones: each has its morning peak, and together they have as many at night as by day."""
 
 Arrivals = Iterable[float]
 
 
-def made_days() -> list[Day]:
-    return [_morning_peak(), _flood_and_hold(), _steady()]
+def made_days(cell: Cell) -> list[Day]:
+    return [made_day(cell, name) for name in _MAKERS]
 
 
-def _morning_peak() -> Day:
+@cache
+def made_day(cell: Cell, name: str) -> Day:
+    return _MAKERS[name](cell)
+
+
+def _morning_peak(cell: Cell) -> Day:
     random = Random(SEED)
-    sizes = _sizes(random)
+    sizes = _sizes(random, cell.tenants)
     return _day(MORNING_PEAK, _tenants(sizes), [_peaking(random, size) for size in sizes])
 
 
-def _flood_and_hold() -> Day:
+def _flood_and_hold(cell: Cell) -> Day:
     """The peak of another day; the last two tenants are those in trouble."""
     random = Random(SEED + 1)
-    sizes = _sizes(random)
+    sizes = _sizes(random, cell.tenants)
     tenants, arrivals = _tenants(sizes), [_peaking(random, size) for size in sizes]
     tenants += [Tenant("msp-flooding"), Tenant("msp-held", held=(HELD,))]
     flood = [random.uniform(FLOOD_FROM, FLOOD_UNTIL) for _ in range(FLOOD_TICKETS)]
@@ -59,14 +67,18 @@ def _flood_and_hold() -> Day:
     return _day(FLOOD_AND_HOLD, tenants, arrivals)
 
 
-def _steady() -> Day:
+def _steady(cell: Cell) -> Day:
     random = Random(SEED + 2)
-    tenants = [Tenant(f"msp-{number:02}") for number in range(1, STEADY_TENANTS + 1)]
-    return _day(STEADY, tenants, [[random.uniform(0, DAY) for _ in range(STEADY_TICKETS)] for _ in tenants])
+    tenants = _tenants([STEADY_TICKETS] * cell.steady_tenants)
+    zones = [HOUR * (24 / ZONES) * (number % ZONES) for number in range(len(tenants))]
+    return _day(STEADY, tenants, [[(at + zone) % DAY for at in _peaking(random, STEADY_TICKETS)] for zone in zones])
 
 
-def _sizes(random: Random) -> list[int]:
-    return [FIRST_TICKETS, *(round(random.lognormvariate(log(FIRST_TICKETS), SPREAD)) for _ in range(TENANTS - 1))]
+_MAKERS = {MORNING_PEAK: _morning_peak, FLOOD_AND_HOLD: _flood_and_hold, STEADY: _steady}
+
+
+def _sizes(random: Random, tenants: int) -> list[int]:
+    return [FIRST_TICKETS, *(round(random.lognormvariate(log(FIRST_TICKETS), SPREAD)) for _ in range(tenants - 1))]
 
 
 def _tenants(sizes: list[int]) -> list[Tenant]:
@@ -89,12 +101,18 @@ def _day(name: str, tenants: list[Tenant], arrivals: list[Arrivals] | list[list[
     return Day(name, tuple(tenants), tuple(minutes))
 
 
-def main() -> None:
-    for day in made_days():
-        path = FOLDER / f"{day.name}.csv"
-        write_day(day, path)
-        sys.stdout.write(f"{path}: {len(day.tenants)} tenants, {day.tickets} tickets\n")
+def day_of(cell: Cell, name: str) -> Day:
+    """A published day. Those of the small cell are files; those of the large one would be 5 MB, and are made anew."""
+    return published_day(name) if cell == SMALL else made_day(cell, name)
+
+
+def main(folder: str = "") -> None:
+    for cell in CELLS.values() if folder else (SMALL,):
+        for day in made_days(cell):
+            path = Path(folder) / f"{cell.name}_{day.name}.csv" if folder else FOLDER / f"{day.name}.csv"
+            write_day(day, path)
+            sys.stdout.write(f"{path}: {len(day.tenants)} tenants, {day.tickets} tickets\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2])

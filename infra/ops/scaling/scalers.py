@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,7 +39,8 @@ class Scaler(Protocol):
     def delay(self) -> float:
         """How many seconds old what it tells is."""
 
-    def metric(self, backlogs: Sequence[Backlog]) -> int: ...
+    def metric(self, backlogs: Iterable[Backlog]) -> int:
+        """`backlogs`: of the tenants with events that aren't handled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class DemandScaler:
     name: str = "demand"
     target: int = 1
 
-    def metric(self, backlogs: Sequence[Backlog]) -> int:
+    def metric(self, backlogs: Iterable[Backlog]) -> int:
         waiting = (Waiting(one.open, one.cap, one.is_held) for one in backlogs if one.open)
         return desired_replicas(waiting, slots=self.slots, minimum=self.minimum)
 
@@ -82,7 +83,7 @@ class KafkaScaler:
     def target(self) -> int:
         return self.threshold
 
-    def metric(self, backlogs: Sequence[Backlog]) -> int:
+    def metric(self, backlogs: Iterable[Backlog]) -> int:
         return self.total_lag(one.behind for one in backlogs if one.open)
 
     def total_lag(self, lags: Iterable[int]) -> int:

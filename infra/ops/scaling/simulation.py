@@ -42,12 +42,15 @@ class StageModel:
 
 @dataclass(slots=True)
 class Sample:
-    """At a sync of the autoscaler: workers that there are, what waits, and what runs."""
+    """At a sync of the autoscaler: workers that there are, what waits, what runs, how many tenants have events that aren't handled,
+    and the metric that the autoscaler was told."""
 
     at: float
     workers: int
     waiting: int
     running: int
+    lagging: int = 0
+    told: int = 0
 
 
 @dataclass(slots=True)
@@ -89,6 +92,7 @@ class Simulation:
         self.workers: list[Worker] = []
         """All that are paid for: also those that still warm up, and those that have left and end their calls."""
         self._events, self._scaler, self._model = events, scaler, model
+        self.now = 0.0
         self._time = SimulatedTime()
         self._autoscaler, self._first_sync = (
             Autoscaler(model.behaviour),
@@ -101,25 +105,24 @@ class Simulation:
         self._paid, self._paid_until = 0.0, 0.0
         self._rebalances = 0
         self._samples: list[Sample] = []
-
-    @property
-    def now(self) -> float:
-        return self._time.seconds
+        self._open: dict[Lane, None] = {}
+        """Lanes with events that aren't handled."""
+        self._waiting = self._running = 0
 
     def run(self) -> Run:
         """To the end of the day, and on until every event is handled."""
         self._join(self._new_workers(self._model.behaviour.minimum))
         self._look_and_sync_at(self._first_sync)
-        arrivals, agenda = iter(self._events), self._agenda
-        arrival = next(arrivals, None)
-        while arrival is not None or self.now < DAY or any(lane.open for lane in self.lanes):
-            if arrival is not None and arrival.at <= agenda[0][0]:
-                self._time.seconds = arrival.at
-                self._arrived(arrival)
-                arrival = next(arrivals, None)
-            else:
-                self._time.seconds, _, action, arguments = heapq.heappop(agenda)
+        agenda, pop = self._agenda, heapq.heappop
+        for arrival in self._events:
+            while agenda[0][0] < arrival.at:
+                self.now, _, action, arguments = pop(agenda)
                 action(*arguments)
+            self.now = arrival.at
+            self._arrived(arrival)
+        while self.now < DAY or self._open:
+            self.now, _, action, arguments = pop(agenda)
+            action(*arguments)
         self._pay()
         return Run(self._waits(), self._paid, self._rebalances, self._samples)
 
@@ -134,7 +137,10 @@ class Simulation:
 
     def _arrived(self, event: Event) -> None:
         lane = self.lanes[event.tenant]
+        if not lane.open:
+            self._open[lane] = None
         lane.arrived(event)
+        self._waiting += 1
         self._has_work(lane)
 
     def _has_work(self, lane: Lane) -> None:
@@ -143,35 +149,47 @@ class Simulation:
             self._start_what_may(lane.owner)
 
     def _start_what_may(self, worker: Worker) -> None:
-        if self.now < self._paused_until or worker.left <= self.now:
+        now = self.now
+        if now < self._paused_until or worker.left <= now:
             return
-        while lane := worker.next(self.now):
+        while lane := worker.next(now):
             offset = lane.start()
             worker.took(lane)
-            if lane.tenant.down_at(self.now):
-                self._at(self.now + self._model.try_seconds, self._failed, worker, lane, offset)
+            self._waiting, self._running = self._waiting - 1, self._running + 1
+            if lane.tenant.held and lane.tenant.down_at(now):
+                self._at(now + self._model.try_seconds, self._failed, worker, lane, offset)
             else:
-                lane.started[offset] = self.now
-                self._at(self.now + lane.events[offset].seconds, self._done, worker, lane, offset)
+                lane.started[offset] = now
+                self._at(now + lane.events[offset].seconds, self._done, worker, lane, offset)
 
     def _done(self, worker: Worker, lane: Lane, offset: int) -> None:
         lane.done(offset)
-        self._breakers.succeeded(lane.tenant.name)
+        if not lane.open:
+            del self._open[lane]
+        if lane.tenant.held:
+            self._time.seconds = self.now
+            self._breakers.succeeded(lane.tenant.name)
         self._ended(worker, lane)
 
     def _failed(self, worker: Worker, lane: Lane, offset: int) -> None:
+        self._time.seconds = self.now
         wait = self._breakers.failed(lane.tenant.name, asked=0, at_most=DAY)
         lane.failed(offset, self.now + wait)
+        self._waiting += 1
         self._at(lane.closed_until, self._has_work, lane)
         self._ended(worker, lane)
 
     def _ended(self, worker: Worker, lane: Lane) -> None:
         worker.running -= 1
+        self._running -= 1
+        if lane.owner and lane.waiting:
+            lane.owner.waits(lane)  # it may have been at its cap
         if worker.left <= self.now:
             self._end_if_idle(worker)
         else:
             self._start_what_may(worker)
-        self._has_work(lane)
+        if lane.owner and lane.owner is not worker:
+            self._start_what_may(lane.owner)
 
     # Workers that come and go
 
@@ -226,7 +244,7 @@ class Simulation:
         self._at(at, self._sync)
 
     def _look(self, scaler: Scaler) -> None:
-        self._told = scaler.metric(self.lanes)
+        self._told = scaler.metric(self._open)
 
     def _sync(self) -> None:
         workers = sum(worker.left > self.now for worker in self.workers)
@@ -236,6 +254,6 @@ class Simulation:
                 self._at(self.now + self._model.warm_up, self._join, self._new_workers(wanted - workers))
             elif wanted < workers:
                 self._leave(workers - wanted)
-        waiting, running = sum(len(lane.waiting) for lane in self.lanes), sum(lane.running for lane in self.lanes)
-        self._samples.append(Sample(self.now, len(self.workers), waiting, running))
+        sample = Sample(self.now, len(self.workers), self._waiting, self._running, len(self._open), self._told)
+        self._samples.append(sample)
         self._look_and_sync_at(self.now + self._model.behaviour.sync_seconds)

@@ -7,17 +7,18 @@ from random import Random
 
 import pytest
 
+from infra.ops.scaling.cells import SMALL
 from infra.ops.scaling.days import FOLDER, PUBLISHED, UnreadableDay, published_day, read_day, write_day
 from infra.ops.scaling.made_days import made_days
 from infra.ops.scaling.work import HOUR, Tenant
 
 
 def test_the_published_days_are_those_that_the_script_makes(tmp_path: Path) -> None:
-    for day in made_days():
+    for day in made_days(SMALL):
         write_day(day, tmp_path / "day.csv")
         assert (tmp_path / "day.csv").read_bytes() == (FOLDER / f"{day.name}.csv").read_bytes(), day.name
         assert published_day(day.name) == day
-    assert [day.name for day in made_days()] == list(PUBLISHED)
+    assert [day.name for day in made_days(SMALL)] == list(PUBLISHED)
 
 
 def test_the_first_tenant_has_the_customers_figures() -> None:
@@ -27,6 +28,15 @@ def test_the_first_tenant_has_the_customers_figures() -> None:
     assert day.tenants[0].name == "msp-acme-corp"
     assert sum(minutes) == 200
     assert max(sum(minutes[first : first + 2]) for first in range(9 * 60, 11 * 60)) >= 40
+
+
+def test_on_the_steady_day_tenants_have_their_peaks_and_together_they_have_none() -> None:
+    day = published_day("steady")
+    hours = day.per_hour()
+    largest = [max(column) for column in zip(*day.minutes, strict=True)]
+
+    assert max(hours) < 1.3 * day.tickets / 24
+    assert min(largest) > 50  # tickets in one minute, of 500 a day
 
 
 def test_a_day_of_ones_own(tmp_path: Path) -> None:
@@ -54,7 +64,7 @@ def test_a_day_of_ones_own(tmp_path: Path) -> None:
         ("minute,one\n09:30,-1\n", "line 2: '-1' is no whole number from 0"),
         ("minute,one\ncap,51\n", "line 2: '51' is no whole number from 1 to 50"),
         ("minute,one\nheld,10:00-09:00\n", "line 2: '10:00-09:00' ends before it begins"),
-        ("minute,one\n09:30,\n", "a day has 1 to 200000 tickets, this one has 0"),
+        ("minute,one\n09:30,\n", "a day has 1 to 500000 tickets, this one has 0"),
     ],
 )
 def test_a_file_that_is_wrong_is_told_by_line(tmp_path: Path, text: str, said: str) -> None:
