@@ -1,8 +1,10 @@
 """`bench telemetry`: what looking costs. The throughput of the chain with metrics, logs and traces, against none of them.
 
-Each run has a stack of its own, with all of it and without in turns. With: logs from INFO on, spans sent to a collector that takes
-everything, each process scraped every 5 s. Without: logs from ERROR on, no endpoint for spans, and metrics that count nothing; no
-setting of the services does that: they are exchanged as the interpreter starts.
+Each run has a stack of its own, with all of it and without in turns; with `only` one of the three is looked at by itself. Logs:
+from INFO on, else from ERROR on. Traces: all spans, sent to a collector that takes everything. Metrics: each process scraped every
+5 s, three times as often as by the Prometheus of the chart; else they count nothing; no setting of the services does that: they are
+exchanged as the interpreter starts. CPU is that of the platform's processes alone: whoever scrapes and the collector are in the
+process that measures. On a machine that does other things CPU is the figure to look at: throughput is others', too.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import asyncio
 import os
 import statistics
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +24,7 @@ import aiohttp
 from aiohttp import web
 
 from infra.ops.bench.figures import Bench
-from infra.ops.bench.throughput import PLATFORM, Circumstances, measured
+from infra.ops.bench.throughput import PLATFORM, Circumstances, measured, nothing_beside
 from infra.ops.local.http_server import LocalHttpServer
 from infra.ops.local.stack.services import SIMULATOR
 from infra.ops.local.stack.stack import LocalStack
@@ -31,6 +33,8 @@ TICKETS = 1500
 PAIRS = 3
 SCRAPE_SECONDS = 5.0
 ON, OFF = "on", "off"
+LOGS, METRICS, TRACES = "logs", "metrics", "traces"
+PARTS = (LOGS, METRICS, TRACES)
 NO_METRICS = """\
 from prometheus_client import Counter, Gauge, Histogram, Summary
 from prometheus_client.metrics import MetricWrapperBase
@@ -74,15 +78,17 @@ class _Runs:
         return [bench.figures[name] for bench in self.benches]
 
 
-async def bench_telemetry(tell: Callable[[str], None], *, events: int = TICKETS) -> Bench:
+async def bench_telemetry(tell: Callable[[str], None], *, events: int = TICKETS, only: str = "") -> Bench:
     """`events` tickets a run. Raises RuntimeError when a ticket gets no note, or when nothing was scraped."""
+    parts = (only,) if only else PARTS
     runs, scrapes = {ON: _Runs(), OFF: _Runs()}, list[int]()
     async with Collector() as collector:
         with tempfile.TemporaryDirectory(prefix="ticketstream-bench-") as folder:
             (Path(folder) / "sitecustomize.py").write_text(NO_METRICS, encoding="utf-8")
+            beside = partial(_scraped, scrapes) if METRICS in parts else nothing_beside
             how = {
-                ON: Circumstances(_with(collector.url), partial(_scraped, scrapes)),
-                OFF: Circumstances(_without(folder)),
+                ON: Circumstances(_looked_at(parts, collector.url, folder), beside),
+                OFF: Circumstances(_looked_at((), collector.url, folder)),
             }
             for pair in range(PAIRS):
                 for which in (OFF, ON) if pair % 2 == 0 else (ON, OFF):
@@ -91,13 +97,14 @@ async def bench_telemetry(tell: Callable[[str], None], *, events: int = TICKETS)
                     tell(
                         f"{which}: {bench.figures['tickets_per_second']} tickets/s, {bench.figures[PLATFORM]} ms CPU each"
                     )
-    if not scrapes:
+    if METRICS in parts and not scrapes:
         raise RuntimeError("no process was scraped: a run was shorter than 5 s, so measure with more --events")
     bench = _compared(runs)
+    bench.compared[ON] = ", ".join(parts)
     bench.figures |= {
         "tickets_a_run": events,
         "scrapes": len(scrapes),
-        "scrape_kilobytes": round(statistics.mean(scrapes) / 1000, 1),
+        "scrape_kilobytes": round(statistics.mean(scrapes or [0]) / 1000, 1),
         "spans_requests": collector.requests,
         "spans_kilobytes": round(collector.size / 1000),
     }
@@ -109,28 +116,29 @@ def _compared(runs: Mapping[str, _Runs]) -> Bench:
     bench = Bench("telemetry", compared={OFF: "logs from ERROR on, no spans, metrics that count nothing"})
     for which, of in runs.items():
         bench.figures[f"{which}_tickets_per_second"] = round(statistics.median(of.figures("tickets_per_second")), 1)
-        bench.figures[f"{which}_{PLATFORM}"] = round(statistics.median(of.figures(PLATFORM)), 2)
+        for figure in _cpu_figures(of):
+            bench.figures[f"{which}_{figure}"] = round(statistics.median(of.figures(figure)), 2)
     for ratio, figure in (("throughput_on_to_off", "tickets_per_second"), ("cpu_on_to_off", PLATFORM)):
         pairs = zip(runs[ON].figures(figure), runs[OFF].figures(figure), strict=True)
         bench.ratios[ratio] = round(statistics.median(on / off for on, off in pairs), 3)
     return bench
 
 
-def _plain() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+def _cpu_figures(runs: _Runs) -> list[str]:
+    """Of the platform, then of each process."""
+    return sorted((name for name in runs.benches[0].figures if name.endswith(PLATFORM)), key=len)
 
 
-def _with(collector: str) -> dict[str, str]:
-    return _plain() | {
-        "TICKETSTREAM_LOG_LEVEL": "INFO",
-        "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-    }
-
-
-def _without(folder: str) -> dict[str, str]:
-    path = os.pathsep.join(part for part in (folder, os.environ.get("PYTHONPATH")) if part)
-    return _plain() | {"TICKETSTREAM_LOG_LEVEL": "ERROR", "PYTHONPATH": path}
+def _looked_at(parts: Collection[str], collector: str, folder: str) -> dict[str, str]:
+    """What the services inherit, where these parts are on; `folder` has what stands for metrics that are off."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    environment["TICKETSTREAM_LOG_LEVEL"] = "INFO" if LOGS in parts else "ERROR"
+    if TRACES in parts:
+        environment |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
+    if METRICS not in parts:
+        path = [part for part in (folder, environment.get("PYTHONPATH")) if part]
+        environment["PYTHONPATH"] = os.pathsep.join(path)
+    return environment
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 
 _FORM = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -14,6 +15,7 @@ def new_traceparent() -> str:
     return f"00-{drawn[:32]}-{drawn[32:]}-00"
 
 
+@lru_cache(1024)
 def valid_traceparent(text: str | None) -> str | None:
     """The text if it is a traceparent of version 00, else None: others' headers are not passed on unread."""
     return text if text and _FORM.fullmatch(text) else None

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from infra.ops.bench.figures import Bench
-from infra.ops.bench.telemetry import NO_METRICS, OFF, ON, _compared, _Runs, _with, _without
+from infra.ops.bench.telemetry import LOGS, NO_METRICS, OFF, ON, PARTS, TRACES, _compared, _looked_at, _Runs
 from infra.ops.bench.throughput import PLATFORM
 
 COUNTS = """
@@ -38,8 +38,16 @@ def test_without_metrics_nothing_is_counted(tmp_path: Path) -> None:
         command = [sys.executable, "-c", COUNTS]
         return int(subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout)
 
-    with_metrics, without = _with("http://127.0.0.1:4318"), _without(str(tmp_path))
-    assert series(with_metrics) > 10
-    assert series(without) == 0
-    assert with_metrics["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://127.0.0.1:4318"
-    assert not any(name.startswith("OTEL_") for name in without)
+    with_all, with_none = (_looked_at(parts, "http://127.0.0.1:4318", str(tmp_path)) for parts in (PARTS, ()))
+    assert series(with_all) > 10
+    assert series(with_none) == 0
+
+
+def test_each_part_is_on_by_itself() -> None:
+    collector = "http://127.0.0.1:4318"
+    for parts, level, endpoint in (((LOGS,), "INFO", None), ((TRACES,), "ERROR", collector), ((), "ERROR", None)):
+        environment = _looked_at(parts, collector, "no-metrics")
+        assert environment["TICKETSTREAM_LOG_LEVEL"] == level
+        assert environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") == endpoint
+        assert environment["PYTHONPATH"].startswith("no-metrics")
+    assert not _looked_at(PARTS, collector, "no-metrics").get("PYTHONPATH", "").startswith("no-metrics")

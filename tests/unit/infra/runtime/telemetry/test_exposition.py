@@ -35,6 +35,16 @@ def test_the_text_is_what_the_library_makes() -> None:
     assert rendered(registry, lambda: None) == generate_latest(registry)
 
 
+def test_a_series_whose_name_is_known_already_shows_its_new_value() -> None:
+    registry = CollectorRegistry()
+    value = Gauge("value", "Any.", ["tenant_id"], registry=registry)
+    took = Histogram("took_seconds", "Time.", ["tenant_id"], buckets=(1, 5), registry=registry)
+    for number in (1, 0.25, -3e10, 1e-9, float("inf"), float("nan")):
+        value.labels('msp "one"').set(number)
+        took.labels("msp\\two\n").observe(number)
+        assert rendered(registry, lambda: None) == generate_latest(registry)
+
+
 def test_no_slice_is_longer_than_another_thread_may_wait() -> None:
     pauses = 0
 

@@ -62,6 +62,16 @@ async def test_a_span_arrives_as_it_was_told(sink: OtlpSink) -> None:
     assert (replay.links, replay.parent_id) == ((INCOMING[3:35],), "")
 
 
+async def test_a_batch_of_any_size_arrives_whole(sink: OtlpSink) -> None:
+    exporter = Exporter(Resource.create({}), sink.endpoint)
+    for length in (0, 1, 30, 500):
+        spans = [tracing.RecordedSpan("process", Kind.CONSUMER, "a" * 32, "b" * 16, {"n": n}) for n in range(length)]
+        await asyncio.to_thread(exporter.export, [otlp._Ended(span) for span in spans])
+        assert [span.attributes["n"] for span in sink.spans] == list(range(length))
+        assert [span.span_id for span in sink.spans] == [span.span_id for span in spans]
+        sink.spans.clear()
+
+
 async def test_the_resource_says_which_process_it_was(sink: OtlpSink) -> None:
     tracing.configure("deliver", sink.endpoint + "/")
     with tracing.entry("process", Kind.CONSUMER):
