@@ -119,7 +119,9 @@ SERVICES: Mapping[str, Rights] = MappingProxyType(
         **{stage.value: _stage(stage) for stage in Stage},
         "reconcile": Rights(writes=SIGNED_BY["reconcile"], watches=(Stage.ENRICH,)),
         "lag": Rights(reads=_CONSUMED, describes=(), watches=tuple(Stage)),
-        "console": Rights(watches=tuple(Stage)),
+        "console": Rights(
+            writes=SIGNED_BY["replay"], reads=tuple(Topic), watches=tuple(Stage), onlooker=True
+        ),  # runs what the command line runs
         "operator": Rights(reads=tuple(Topic), watches=tuple(Stage), onlooker=True),
         "replay": Rights(
             writes=SIGNED_BY["replay"],

@@ -1,13 +1,16 @@
-"""A stack of its own for canaries, at log level DEBUG: topics under a prefix and a database of its own on the session's servers."""
+"""A stack of its own for canaries, at log level DEBUG: a Kafka to which everybody logs in with a password of their own, and a
+database of its own on the session's server."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -17,62 +20,93 @@ import aiohttp
 import asyncpg
 import pytest
 
+from infra.ops.local.kafka import KafkaBroker, MissingTool, SuperUser
 from infra.ops.local.model_server import ModelServer
 from infra.ops.local.servicedesk_simulator import SimulatorControl
 from infra.ops.local.stack import LocalStack, StackOptions, WantedPorts
 from infra.ops.local.stack.service import ServiceSpec
 from infra.ops.local.stack.services import Site, service_groups
-from infra.runtime.kafka.topics import ensure_topics
+from infra.runtime.kafka.acls import PRINCIPAL_PREFIX, SERVICES
 from infra.runtime.postgres.pool import open_pool
 from schemas.topics import Stage
+from tests.conftest import missing_tool
 from tests.integration.chain.running_chain import RunningChain
 from tests.integration.chain.tap import Tap
+from tests.integration.infra.runtime.kafka.guarded import GuardedKafka
 from tests.otlp_sink import OtlpSink
 
 if TYPE_CHECKING:
     from tests.conftest import MigratedDatabase
 
 PREFIX, DATABASE, PARTITIONS = "canaries.", "canaries", 8
+BUGGY = (Stage.ENRICH.value, Stage.DELIVER.value)
 NOT_OURS = ("TICKETSTREAM_", "KAFKA_", "DATABASE_URL", "OPENROUTER_", "OTEL_", "SCHEMA_REGISTRY_")
 
 
 @dataclass(frozen=True, slots=True)
 class Aviary:
-    """`chosen` are secrets that a test may choose, by their variables; `session_dir` holds the servers' own logs."""
+    """`chosen` are secrets that a test may choose, by what they are; `session_dir` holds the servers' own logs."""
 
     chain: RunningChain
+    kafka: GuardedKafka
     model: ModelServer
     chosen: dict[str, str]
     session_dir: Path
     superuser: str
     collector: OtlpSink
 
+    def login(self, service: str) -> dict[str, str]:
+        """The variables of a process that logs in to Kafka as this service."""
+        return self.kafka.variables(f"{PRINCIPAL_PREFIX}{service}")
 
-def with_the_bug(site: Site) -> Sequence[Sequence[ServiceSpec]]:
-    command = (sys.executable, "-m", "tests.integration.canaries.buggy_deliver")
-    return [
-        [replace(spec, command=command) if spec.name == Stage.DELIVER else spec for spec in group]
-        for group in service_groups(site)
-    ]
+
+def with_the_bug(kafka: GuardedKafka, site: Site) -> Sequence[Sequence[ServiceSpec]]:
+    """The bug is in the stages that call desks; each service logs in to Kafka as itself."""
+    return [[_changed(spec, kafka) for spec in group] for group in service_groups(site)]
+
+
+def _changed(spec: ServiceSpec, kafka: GuardedKafka) -> ServiceSpec:
+    command = (sys.executable, "-m", "tests.integration.canaries.buggy_stage", spec.name)
+    login = kafka.variables(f"{PRINCIPAL_PREFIX}{spec.name}") if spec.name in SERVICES else {}
+    return replace(
+        spec, command=command if spec.name in BUGGY else spec.command, environment={**spec.environment, **login}
+    )
 
 
 @pytest.fixture(scope="module")
-async def aviary(kafka: str, postgres: MigratedDatabase, session_dir: Path) -> AsyncIterator[Aviary]:
+async def kafka_with_logins(session_dir: Path) -> AsyncIterator[GuardedKafka]:
+    """Each service's principal has a password that can be recognised, and may do what the plan says."""
+    broker = KafkaBroker(session_dir / "canaries-kafka", super_user=SuperUser("super", "super-secret"))
+    try:
+        await broker.start()
+    except MissingTool as error:
+        missing_tool(error)
+    users = [f"{PRINCIPAL_PREFIX}{service}" for service in SERVICES]
+    kafka = GuardedKafka(broker.client, {user: f"canary-sasl-{token_hex(16)}" for user in users})
+    await asyncio.to_thread(kafka.make_users, users)
+    ran = await kafka.ensure(PREFIX, "--partitions", str(PARTITIONS), "--acls")
+    assert ran.code == 0, ran.err
+    yield kafka
+    await broker.stop()
+
+
+@pytest.fixture(scope="module")
+async def aviary(
+    kafka_with_logins: GuardedKafka, postgres: MigratedDatabase, session_dir: Path
+) -> AsyncIterator[Aviary]:
     """Everything runs and is ready."""
+    kafka = kafka_with_logins
     await _database(postgres.dsn)
-    await ensure_topics({"bootstrap.servers": kafka}, prefix=PREFIX, partitions=PARTITIONS, single_node=True)
     folder = Path(tempfile.mkdtemp(prefix="ts-canaries-"))
     chosen = {
         "OPENROUTER_API_KEY": f"sk-or-canary-{token_hex(16)}",
-        "KAFKA_SASL_PASSWORD": f"canary-sasl-{token_hex(16)}",
         "KAFKA_SSL_KEY_PASSWORD": f"canary-ssl-{token_hex(16)}",
     }
     async with ModelServer() as model, OtlpSink() as collector, aiohttp.ClientSession() as session:
         known = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
         known |= {f"DATABASE_URL_{service.upper()}": _own(dsn) for service, dsn in postgres.dsns.items()}
-        known |= chosen | {
-            "KAFKA_BOOTSTRAP_SERVERS": kafka,
-            "KAFKA_SASL_USERNAME": "somebody",
+        known |= chosen | kafka.variables(f"{PRINCIPAL_PREFIX}operator")
+        known |= {
             "DATABASE_URL": _own(postgres.dsn),
             "TICKETSTREAM_TOPIC_PREFIX": PREFIX,
             "TICKETSTREAM_LOG_LEVEL": "DEBUG",
@@ -83,13 +117,15 @@ async def aviary(kafka: str, postgres: MigratedDatabase, session_dir: Path) -> A
         }
         started_by = known | {"TICKETSTREAM_OPERATOR_TOKEN": f"canary-operator-{token_hex(16)}"}
         options = StackOptions(folder, WantedPorts.any_free(), environment=started_by)
-        async with LocalStack(options, groups=with_the_bug) as stack:
+        async with LocalStack(options, groups=partial(with_the_bug, kafka)) as stack:
             assert stack.endpoints.servicedesk
             pool = await open_pool(known["DATABASE_URL_OPERATOR"], service="operator")
-            tap, desks = Tap(kafka, PREFIX, PARTITIONS), SimulatorControl(stack.endpoints.servicedesk, session)
+            tap = Tap(kafka.client["bootstrap.servers"], PREFIX, PARTITIONS, kafka.client)
+            desks = SimulatorControl(stack.endpoints.servicedesk, session)
             chain = RunningChain(stack, known, session, pool, desks, tap)
             planted = chosen | {"TICKETSTREAM_OPERATOR_TOKEN": started_by["TICKETSTREAM_OPERATOR_TOKEN"]}
-            yield Aviary(chain, model, planted, session_dir, _own(postgres.dsn), collector)
+            planted |= {f"Kafka password of {user}": password for user, password in kafka.passwords.items()}
+            yield Aviary(chain, kafka, model, planted, session_dir, _own(postgres.dsn), collector)
             tap.close()
             await pool.close()
     shutil.rmtree(folder, ignore_errors=True)

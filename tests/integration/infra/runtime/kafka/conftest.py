@@ -5,15 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its documented names, not marked as exported
-    AdminClient,
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialUpsertion,
-)
 
 from infra.ops.cli.kafka_reader import kafka_client
 from infra.ops.lag.reading import KafkaReader
@@ -37,18 +30,10 @@ async def guarded(session_dir: Path) -> AsyncIterator[GuardedKafka]:
         missing_tool(error)
     kafka = GuardedKafka(broker.client)
     users = [*(f"ticketstream-{service}" for service in SERVICES), "anna", "bo", "no-group", "no-topic", STRANGER]
-    await asyncio.to_thread(_make_users, kafka, users)
+    await asyncio.to_thread(kafka.make_users, users)
     await ensure_topics(broker.client, prefix="new.", partitions=1, single_node=True)
     # Of a new Kafka, whose groups have no coordinator yet: that once ended the process that asked.
     async with KafkaReader(kafka_client(kafka.variables()), "new.") as reader:
         assert len((await reader.read()).offsets.stages) == len(Stage)
     yield kafka
     await broker.stop()
-
-
-def _make_users(kafka: GuardedKafka, users: list[str]) -> None:
-    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-    changes: list[Any] = [UserScramCredentialUpsertion(user, info, kafka.password(user).encode()) for user in users]
-    admin = AdminClient(dict(kafka.client))  # kept until all have answered
-    for answer in admin.alter_user_scram_credentials(changes).values():
-        answer.result(20)

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self
 
@@ -19,6 +19,12 @@ from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its documented names, not marked as exported
+    AdminClient,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 
 from infra.runtime.kafka.asking import asked_until_answered
 
@@ -42,12 +48,23 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class GuardedKafka:
-    """`client` are librdkafka's settings of the super user."""
+    """`client` are librdkafka's settings of the super user. `passwords` are those of users that have one of their own choice."""
 
     client: Mapping[str, str]
+    passwords: Mapping[str, str] = field(default_factory=dict)
 
     def password(self, user: str) -> str:
-        return self.client["sasl.password"] if user == self.client["sasl.username"] else f"password of {user}"
+        if user == self.client["sasl.username"]:
+            return self.client["sasl.password"]
+        return self.passwords.get(user, f"password of {user}")
+
+    def make_users(self, users: Iterable[str]) -> None:
+        """Each with its password. Blocks."""
+        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+        changes: list[Any] = [UserScramCredentialUpsertion(user, info, self.password(user).encode()) for user in users]
+        admin = AdminClient(dict(self.client))  # kept until all have answered
+        for answer in admin.alter_user_scram_credentials(changes).values():
+            answer.result(20)
 
     def login(self, user: str) -> dict[str, Any]:
         """librdkafka's settings."""
