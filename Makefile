@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help demo up check test test-unit chaos bench metrics clean
+.PHONY: help demo up check test test-unit chaos bench metrics schemas clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -16,7 +16,7 @@ help:            ## this list
 	@touch $@
 
 .venv/dev: .venv/run
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[model,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[model,parquet,dev]'
 	@touch $@
 
 demo: .venv/run  ## three tenants, 60 webhooks, 56 notes, from nothing
@@ -57,6 +57,9 @@ bench: .venv/dev ## the figures that README and handbook name, measured here; ha
 
 metrics: .venv/run ## infra/handbook/metrics.md, from what the processes declare
 	$(BIN)/python -m infra.ops.metrics.catalogue
+
+schemas: .venv/run ## infra/handbook/schemas.md, from the Avro files
+	$(BIN)/python -m infra.ops.analysts.schema_page
 
 clean:           ## forget the local stack's data
 	rm -rf .state build *.egg-info

@@ -25,6 +25,8 @@ WHOLE_CHAINS = (
     "tests/integration/chain/",
     "tests/integration/kills/",
     "tests/integration/canaries/",
+    "tests/integration/drill/",
+    "tests/integration/investigate/",
     "tests/chaos/test_chaos",
 )
 

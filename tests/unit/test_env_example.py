@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.ops.audit.settings import SealerSettings
+from infra.ops.console.settings import ConsoleSettings
 from infra.ops.lag.settings import LagSettings
 from infra.ops.reconcile.settings import ReconcileSettings
 from infra.runtime.kafka.client_settings import KafkaSettings
@@ -34,6 +35,7 @@ LOCAL_STACKS = {"TICKETSTREAM_LOCAL", "TICKETSTREAM_PORTS_FILE"}
         ReconcileSettings,
         SealerSettings,
         LagSettings,
+        ConsoleSettings,
     ],
 )
 def test_a_processs_variables(settings: type[ProcessSettings]) -> None:

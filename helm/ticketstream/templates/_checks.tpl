@@ -14,6 +14,12 @@
 {{- if and (not .Values.ingress.host) (or .Values.ingress.enabled (not .Values.publicUrl)) -}}
 {{- fail "ingress.host: which name do senders use? Set it, or ingress.enabled to false and publicUrl" -}}
 {{- end -}}
+{{- if and .Values.consoleIngress.enabled (not .Values.consoleIngress.host) -}}
+{{- fail "consoleIngress.host: under which name does your staff reach the console? Set it, or consoleIngress.enabled to false" -}}
+{{- end -}}
+{{- if and .Values.consoleIngress.enabled (eq .Values.consoleIngress.host .Values.ingress.host) -}}
+{{- fail "consoleIngress.host: the console needs a name of its own, since its cookie is for the whole name" -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "ticketstream.checkReplicas" -}}

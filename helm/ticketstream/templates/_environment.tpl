@@ -17,10 +17,15 @@ the chart has no value that holds one. */}}
 {{- end }}
 {{- end }}
 {{ include "ticketstream.database" (dict "root" .root "role" .name "secret" $secret) }}
+{{- with .facts.alsoAs }}
+- {name: DATABASE_URL_{{ upper . }}, value: {{ include "ticketstream.databaseUrl" (dict "root" $.root "user" (printf "ticketstream_%s" .)) | quote }}}
+- name: PGPASSWORD_{{ upper . }}
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ . }}-database-password}}
+{{- end }}
 {{- if .facts.kafka }}
 {{ include "ticketstream.kafka" (dict "root" .root "name" .name "secret" $secret) }}
 {{- end }}
-{{- if and .facts.kafka .facts.signs $values.schemaRegistry.url }}
+{{- if and .facts.kafka (or .facts.signs .facts.replays) $values.schemaRegistry.url }}
 - {name: SCHEMA_REGISTRY_URL, value: {{ $values.schemaRegistry.url | quote }}}
 {{- end }}
 {{- if .facts.signs }}
@@ -60,6 +65,15 @@ the chart has no value that holds one. */}}
   valueFrom: {secretKeyRef: {name: {{ include "ticketstream.secretName" . }}, key: openrouter-api-key}}
 {{- with $values.model.apiBase }}
 - {name: TICKETSTREAM_MODEL_API_BASE, value: {{ . | quote }}}
+{{- end }}
+{{- end }}
+{{- if eq .name "console" }}
+- {name: TICKETSTREAM_CONSOLE_HOST, value: 0.0.0.0}
+- {name: TICKETSTREAM_CONSOLE_PORT, value: {{ .facts.port | quote }}}
+- {name: TICKETSTREAM_PUBLIC_URL, value: {{ include "ticketstream.publicUrl" .root | quote }}}
+- {name: TICKETSTREAM_REPLAY_SIGNING_KEY_FILE, value: /etc/ticketstream/keys/signing.pem}
+{{- with $values.trustedProxies }}
+- {name: TICKETSTREAM_TRUSTED_PROXIES, value: {{ join "," . | quote }}}
 {{- end }}
 {{- end }}
 {{- if eq .name "lag" }}

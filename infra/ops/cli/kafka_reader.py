@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from infra.ops.cli.failure import Failure, WrongUse
 from infra.runtime.kafka.asking import ANSWER_SECONDS, asked_until_answered
 from infra.runtime.kafka.client_settings import KafkaClient, KafkaSettings
+from schemas.times import to_milliseconds
 from schemas.topics import Topic
 from schemas.wire_format import Codec, WireError
 
@@ -112,6 +113,20 @@ class TopicReader:
     def _ends(self, number: int) -> tuple[int, int]:
         place = TopicPartition(self._name, number)
         return self._consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS, cached=False)
+
+    def since(self, partitions: Sequence[int], at: datetime) -> dict[int, int]:
+        """The first offset of each partition that the broker wrote at that time or later; its end where there is none."""
+        try:
+            return {
+                number: asked_until_answered(partial(self._since, number, to_milliseconds(at))) for number in partitions
+            }
+        except KafkaException as error:
+            raise _unreachable(error) from error
+
+    def _since(self, number: int, milliseconds: int) -> int:
+        place = TopicPartition(self._name, number, milliseconds)
+        (found,) = self._consumer.offsets_for_times([place], timeout=ANSWER_SECONDS)
+        return found.offset if found.offset >= 0 else self._ends(number)[1]
 
     def start(self, offsets: dict[int, int]) -> None:
         """Read these partitions from these offsets on; a negative one is the beginning."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -29,12 +29,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "knowledge": ("knowledge", "import knowledge articles"),
     "inventory": ("inventory", "import network inventory"),
     "history": ("history", "import solved tickets"),
+    "investigate": ("investigate", "what became of a ticket, why, and what to do next"),
     "reconcile": ("reconcile", "feed in the tickets whose webhook never arrived"),
     "replay": ("replay", "run tickets of a time window again"),
     "lag": ("lag", "how far each stage is behind, for whom, and what is held"),
     "dead-letters": ("dead_letters", "what could not be handled, and why"),
+    "health": ("health", "is everything well now?"),
+    "drill": ("drill", "practise a P1: backlog and crashing workers at the morning peak"),
     "audit": ("audit", "who did what with which tenant and why, and proof that nobody changed it"),
     "tail": ("tail", "follow the notes as they are delivered"),
+    "export": ("export", "finished enhancements with their feedback, for analysts"),
+    "report": ("report", "a tenant's week against what was agreed, as Markdown or HTML"),
     "bench": ("bench", "measure, and say compared with what"),
 }
 """Command → module under `commands/` (the click command there has the command's name, `-` as `_`), and its line in the help."""
@@ -78,15 +83,19 @@ def ticketstream() -> None:
     """
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
-    """The command's exit code. Never raises: an error is one line on stderr."""
+def run(
+    arguments: Sequence[str] | None = None, *, told: Callable[[click.ClickException], bool] = lambda _: False
+) -> int:
+    """The command's exit code. Never raises: an error is one line on stderr, unless `told`, who hears of it, sees to that."""
     try:
         result = ticketstream.main(args=None if arguments is None else list(arguments), standalone_mode=False)
     except click.UsageError as error:
+        told(error)
         error.show()
         return WRONG_USE
     except click.ClickException as error:
-        click.echo(error.format_message(), err=True)
+        if not told(error):
+            click.echo(error.format_message(), err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,10 +13,13 @@ import click
 
 from infra.ops.cli.failure import Failure
 from infra.ops.cli.json_file import JsonFile
+from infra.ops.cli.served import CONSOLE_URL, SERVED, command_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 STDOUT: Final = "-"
+ARGS: Final = "ticketstream.args"
+"""Where the context has the words that it was made from."""
 NARROWEST = 5
 """A table's column with the space beside it, in characters."""
 JsonTo: TypeAlias = Literal["-"] | JsonFile | None
@@ -24,10 +28,12 @@ JsonTo: TypeAlias = Literal["-"] | JsonFile | None
 
 class JsonCommand(click.Command):
     """A command whose `--json` may be followed by a file, which is opened before the command begins. Where that takes the
-    command's own argument away, it is given back: `tenant show --json msp-one` shows the tenant msp-one."""
+    command's own argument away, it is given back: `tenant show --json msp-one` shows the tenant msp-one.
+
+    With TICKETSTREAM_CONSOLE_URL set a command that the console serves is run there, by whoever has the operator token."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        given = list(args)
+        ctx.meta[ARGS] = given = list(args)
         try:
             return super().parse_args(ctx, args)
         except click.MissingParameter:
@@ -35,15 +41,23 @@ class JsonCommand(click.Command):
                 raise
             given[given.index("--json")] = f"--json={STDOUT}"
             ctx.params.clear()
-            return super().parse_args(ctx, given)
+            return super().parse_args(ctx, list(given))
 
     def invoke(self, ctx: click.Context) -> Any:
         path = ctx.params.get("json_to")
         if path is None or path == STDOUT:
-            return super().invoke(ctx)
+            return self._do(ctx)
         with JsonFile(path) as file:
             ctx.params["json_to"] = file
+            return self._do(ctx)
+
+    def _do(self, ctx: click.Context) -> Any:
+        path = command_path(ctx)
+        if not os.environ.get(CONSOLE_URL) or path not in SERVED:
             return super().invoke(ctx)
+        from infra.ops.cli.through_console.client import run_there
+
+        return run_there(path, self, ctx, ctx.meta[ARGS])
 
 
 def json_option(command: F) -> F:

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import click
 
+from infra.ops.cli.served import command_path
 from sinks.postgres.operator_tokens import Role
 
 
@@ -40,6 +41,7 @@ FORGOTTEN = _PLATFORM
 RIGHTS: dict[str, Right] = {
     "up": Right(None, Reach.NONE, "whoever starts it"),
     "demo": Right(None, Reach.NONE, "whoever starts it, on the local stack"),
+    "drill": Right(None, Reach.NONE, "whoever starts it, on a local stack of its own"),
     "bench": Right(None, Reach.NONE, "whoever starts it, on the local stack"),
     "ingest": Right(None, Reach.NONE, _UNCHECKED),
     "process": Right(None, Reach.NONE, _UNCHECKED),
@@ -74,12 +76,16 @@ RIGHTS: dict[str, Right] = {
     "inventory import": _SUPPORT,
     "history import": _SUPPORT,
     "reconcile": _SUPPORT,
+    "investigate": _SUPPORT,
     "replay": Right(Role.SUPPORT, Reach.OWN, "--yes without --ticket: engineers"),
     "dead-letters list": _LISTS,
     "dead-letters show": _LISTS,
     "dead-letters replay": _SUPPORT,
     "lag show": _LISTS,
+    "health": _LISTS,
     "tail": _LISTS,
+    "export": _SUPPORT,
+    "report": _SUPPORT,
     "audit": _LISTS,
 }
 
@@ -93,11 +99,7 @@ def told(command: str) -> tuple[str, str, str]:
 
 def running_command() -> str:
     """The command that runs, as in RIGHTS; empty where none does."""
-    context, names = click.get_current_context(silent=True), list[str]()
-    while context is not None and context.parent is not None:
-        names.append(context.info_name or "")
-        context = context.parent
-    return " ".join(reversed(names))
+    return command_path(click.get_current_context(silent=True))
 
 
 def right_to(command: str) -> Right:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from infra.ops.lag.brokers import Brokers, LagUnknown, raise_for, unknown
+from infra.ops.lag.commit_metadata import told
 from infra.ops.lag.wire import (
     EARLIEST,
     LATEST,
@@ -27,7 +26,6 @@ _NOT_LEADER, _LEADER_NOT_AVAILABLE, _UNKNOWN_PARTITION = 6, 5, 3
 _MOVED = frozenset({_NOT_LEADER, _LEADER_NOT_AVAILABLE, _UNKNOWN_PARTITION})
 _MOST_MOVES = 20
 _MOVE_SECONDS = 0.2
-_METADATA = re.compile(rb"^ahead=(\d{1,9})(?: running=(\d{1,9}))?")
 Place = tuple[str, int]
 """Topic on the broker and partition."""
 
@@ -181,12 +179,3 @@ def _lag(committed: Committed | None, first: int | None, end: int) -> PartitionL
     if first is not None and first > committed.offset:
         return PartitionLag(first, end, 0, running)
     return PartitionLag(committed.offset, end, done, running)
-
-
-@lru_cache(maxsize=4096)
-def told(metadata: bytes) -> tuple[int, int | None]:
-    """What a stage says with a commit: how many are done beyond it, and how many run. Ends in a NUL, see the stream's consumer."""
-    found = _METADATA.match(metadata)
-    if not found:
-        return 0, None
-    return int(found[1]), None if found[2] is None else int(found[2])

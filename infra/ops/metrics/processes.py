@@ -22,6 +22,7 @@ _ALL: Mapping[str, str] = {
     "reconcile": "infra.ops.reconcile.__main__",
     "sealer": "infra.ops.audit.__main__",
     "lag": "infra.ops.lag.__main__",
+    "console": "infra.ops.console.__main__",
 }
 PROCESSES: Mapping[str, str] = {name: module for name, module in _ALL.items() if find_spec(module)}
 OURS = ("ticketstream_", "http_")

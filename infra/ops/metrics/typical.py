@@ -37,6 +37,16 @@ _REQUESTS = [
     ("GET", "/openapi.json", "200"),
     ("GET", "unmatched", "404"),
 ]
+_CONSOLE_REQUESTS = [
+    ("GET", "/", "200"),
+    ("GET", "/login", "200"),
+    ("POST", "/login", "303"),
+    ("POST", "/login", "401"),
+    ("GET", "/static/{name}", "200"),
+    ("POST", "/api/v1/commands/{command}", "200"),
+    ("POST", "/api/v1/commands/{command}", "403"),
+    ("GET", "unmatched", "404"),
+]
 SHARE = 0.1
 """Of the tenants: those of whom something is held, or refused, or behind."""
 
@@ -92,6 +102,13 @@ OF_PROCESS: dict[tuple[str, str], Labels] = {
     ("synthesize", "outcome"): [("failed",)],
     ("deliver", "outcome"): [("success",), ("dropped",), ("failed",)],
     ("feedback_aggregate", "outcome"): [],
+    ("console", "method route status"): _CONSOLE_REQUESTS,
+    ("console", "method route"): sorted({request[:2] for request in _CONSOLE_REQUESTS}),
+    ("console", "command result"): [
+        *(("tenant show", result) for result in ("done", "failed", "refused", "wrong_use", "stopped")),
+        *((command, "done") for command in ("investigate", "health", "lag show", "dead-letters list", "audit", "tail")),
+    ],
+    ("console", "reason"): [("none",), ("not_valid",), ("locked_out",)],
     ("reconcile", "outcome"): [("known",), ("fed_in",), ("too_young",), ("closed",), ("failed",)],
 }
 """The same where it is another in a process."""

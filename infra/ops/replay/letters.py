@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from infra.ops.replay.selection import Verifying
-from infra.ops.replay.spans import Span, Spans
+from infra.ops.replay.spans import FOR_EVER, Span, Spans
 from infra.runtime.keys.directory import KeyVerdict
 from infra.runtime.stream.admission import Rejected
 from infra.runtime.stream.record import Position, RawRecord
@@ -76,14 +76,11 @@ async def spans_of(spans: Spans, partitions: Sequence[int], since: datetime | No
     for partition in partitions:
         span = await spans.all(Topic.DEAD_LETTERS, partition)
         if since is not None and span.first < span.end:  # a letter is written after its last failure
-            later = await spans.between(Topic.DEAD_LETTERS, partition, since, _FOR_EVER)
+            later = await spans.between(Topic.DEAD_LETTERS, partition, since, FOR_EVER)
             span = replace(span, first=max(span.first, min(later.first, span.end)))
         if span.first < span.end:
             found.append(span)
     return found
-
-
-_FOR_EVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 
 
 async def letters(spans: Spans, span: Span, wanted: LetterFilter, codec: Codec | None = None) -> AsyncIterator[Letter]:

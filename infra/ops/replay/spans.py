@@ -28,6 +28,10 @@ _UP_TO_A_MILLISECOND = timedelta(microseconds=999)
 """Kafka's times are whole milliseconds: the first one that isn't before the moment asked for."""
 
 
+FOR_EVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
+"""The end of a window that has none."""
+
+
 class KafkaSilent(Exception):
     """Kafka didn't answer, or refuses: check KAFKA_BOOTSTRAP_SERVERS, that the brokers run, and the access control lists."""
 
@@ -141,11 +145,11 @@ class KafkaSpans:
         while reached < span.end and len(records) < BATCH and size < BATCH_BYTES:
             if time.monotonic() > deadline:
                 raise KafkaSilent(f"Kafka sent nothing of {span.topic} for {SILENCE_SECONDS:.0f} s")
-            for message in self._consumer.consume(1 if size > BATCH_BYTES // 2 else BATCH - len(records), 0.25):
+            for message in self._consumer.consume(_most(span.end - reached, len(records), size), 0.25):
                 if (error := message.error()) is not None:
                     reached = max(reached, _end_of_log(error, span))
                     continue
-                record = _raw(message)
+                record = raw_record(message)
                 reached = record.position.offset + 1
                 if record.position.offset < span.end:
                     records.append(record)
@@ -153,6 +157,11 @@ class KafkaSpans:
                 deadline = time.monotonic() + SILENCE_SECONDS
         self._at = (span.topic, span.partition, reached)
         return Batch(tuple(records), min(reached, span.end))
+
+
+def _most(left: int, got: int, size: int) -> int:
+    """How many records to ask for: no more than there can be, since what doesn't come is waited for."""
+    return 1 if size > BATCH_BYTES // 2 else min(BATCH - got, left)
 
 
 def answered(ask: Callable[[], T]) -> T:
@@ -172,7 +181,8 @@ def _end_of_log(error: KafkaError, span: Span) -> int:
     return 0
 
 
-def _raw(message: Message) -> RawRecord:
+def raw_record(message: Message) -> RawRecord:
+    """As it came. Raises KafkaSilent for one without a place."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     if topic is None or partition is None or offset is None:
         raise KafkaSilent("Kafka sent a record without a place")

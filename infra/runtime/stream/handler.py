@@ -110,7 +110,7 @@ class EventHandler:
                 if not current():
                     telling.left_to_its_next_owner()
                     return Done()  # of no consequence here: the next owner decides
-                metrics.EVENT_SECONDS.labels(self.stage.value).observe(time.monotonic() - started)
+                metrics.handling_seconds(self.stage.value).observe(time.monotonic() - started)
                 return await self._carry_out(record, decision, current)
         finally:
             self._began.pop(record.position, None)
@@ -296,7 +296,7 @@ class EventHandler:
         telling.completed(self.stage, outcome, envelope, None if began is None else time.monotonic() - began)
 
     def _count(self, tenant_id: str, outcome: str, reason: Reason | None) -> None:
-        metrics.EVENTS_HANDLED.labels(self.stage.value, tenant_id, outcome, reason.value if reason else "").inc()
+        metrics.handled(self.stage.value, tenant_id, outcome, reason.value if reason else "").inc()
 
 
 def _raise_if_cancelled() -> None:

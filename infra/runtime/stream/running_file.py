@@ -11,6 +11,7 @@ import fcntl
 import mmap
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,6 +96,17 @@ class RunningFile:
             os.close(self._descriptor)
 
 
+def under_way(folder: Path, name: str, *, since: float) -> list[Handling]:
+    """What workers that began after `since` (Unix seconds) are handling, as an onlooker sees it, of files whose name begins with
+    `name`. A note that is just being written may be missing."""
+    found = list[Handling]()
+    for path in folder.glob(f"{name}.*.running"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime > since:
+                found += _read(path.read_bytes())
+    return found
+
+
 class _Locked(NamedTuple):
     path: Path
     descriptor: int
@@ -126,7 +138,10 @@ def _lock(path: Path, flags: int = 0) -> _Locked | None:
 
 
 def _handlings(locked: _Locked) -> Iterator[Handling]:
-    content = os.pread(locked.descriptor, MAX_BYTES_READ, 0)
+    return _read(os.pread(locked.descriptor, MAX_BYTES_READ, 0))
+
+
+def _read(content: bytes) -> Iterator[Handling]:
     for at in range(0, len(content), SLOT_BYTES):
         behind = at + LENGTH_BYTES
         length = int.from_bytes(content[at:behind], "big")

@@ -44,6 +44,11 @@ _SETTINGS: Mapping[str, Mapping[str, object]] = {
         "ingress.tls.secretName": "tickets",
         "trustedProxies": ["10.0.0.0/8", "fd00::/8"],
     },
+    "console": {
+        "consoleIngress.enabled": True,
+        "consoleIngress.host": "console.example.com",
+        "networkPolicy.consoleClients": [{"namespaceSelector": {"matchLabels": {"team": "desk"}}}],
+    },
     "no network policies": {"networkPolicy.enabled": False},
     "named networks": {
         "networkPolicy.registryClients": [{"namespaceSelector": {"matchLabels": {"team": "analysts"}}}],

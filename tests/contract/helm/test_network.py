@@ -64,6 +64,15 @@ def test_the_ingress_controller_reaches_the_edge_alone(defaults: Rendered) -> No
     assert reached == {("ingest", 8080)}
 
 
+def test_the_console_is_reached_by_those_who_are_named_alone(render: Render, defaults: Rendered) -> None:
+    for who in (INGRESS_CONTROLLER, MONITORING, KEDA, SOMEWHERE):
+        assert not lets_in(defaults, "console", who, 8081)
+    opened = render("console")
+    assert lets_in(opened, "console", INGRESS_CONTROLLER, 8081)
+    assert lets_in(opened, "console", {"team": "desk"}, 8081)
+    assert not lets_in(opened, "console", SOMEWHERE, 8081)
+
+
 def test_keda_reaches_the_lag_service_alone(defaults: Rendered) -> None:
     assert {one for one in PROCESSES for port in (8080, 8082, 9090) if lets_in(defaults, one, KEDA, port)} == {"lag"}
 
@@ -96,6 +105,7 @@ def test_who_is_named_reaches_the_registry(render: Render) -> None:
         ("reconcile", {DNS, KAFKA, POSTGRESQL, HTTPS}),
         ("sealer", {DNS, POSTGRESQL}),
         ("lag", {DNS, KAFKA, POSTGRESQL}),
+        ("console", {DNS, KAFKA, POSTGRESQL, HTTPS}),
         ("setup-migrate", {DNS, POSTGRESQL}),
         ("setup-topics", {DNS, KAFKA, POSTGRESQL}),
     ],

@@ -38,7 +38,7 @@ def test_names_of_a_long_release_fit(helm: Helm) -> None:
     rendered = helm.template(*OPTIONS["toolbox"], release="a-release-whose-name-is-as-long-as-helm-lets-it-be-53")
 
     assert [one["metadata"]["name"] for one in rendered.manifests if len(one["metadata"]["name"]) > LONGEST_NAME] == []
-    assert len(rendered.of("Deployment")) == 9
+    assert len(rendered.of("Deployment")) == 10
 
 
 @pytest.mark.parametrize(

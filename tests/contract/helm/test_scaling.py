@@ -12,7 +12,7 @@ from tests.contract.helm.conftest import Render
 
 STAGES = [stage.value for stage in Stage]
 SCALED = ["ingest", *STAGES]
-ONE_EACH = ("lag", "reconcile", "sealer")
+ONE_EACH = ("console", "lag", "reconcile", "sealer")
 
 
 def scaler(rendered: Rendered, kind: str, process: str) -> Any:

@@ -35,7 +35,8 @@ def expected(process: str, *, rings: Mapping[str, tuple[str, ...]], sasl: bool =
     """The keys of a process's Secret, by what the code says of it."""
     keys = {"database-password"} | {ring.replace("_", "-") for ring in rings.get(process, ())}
     keys |= {"kafka-password"} if sasl and process != "sealer" else set()
-    keys |= {"signing.pem"} if process in SIGNED_BY else set()
+    keys |= {"signing.pem"} if process in SIGNED_BY or process == "console" else set()
+    keys |= {"operator-database-password"} if process == "console" else set()
     return keys | ({"openrouter-api-key"} if process == "synthesize" else set())
 
 
@@ -59,7 +60,8 @@ def test_a_process_logs_in_to_the_database_as_its_own_role(defaults: Rendered, p
     variables = defaults.environment(process)
     urls = {name: value for name, value in variables.items() if name.startswith("DATABASE_URL")}
 
-    assert list(urls) == [f"DATABASE_URL_{process.upper()}"]
+    also = ["DATABASE_URL_OPERATOR"] if process == "console" else []
+    assert list(urls) == [f"DATABASE_URL_{process.upper()}", *also]
     assert urls[f"DATABASE_URL_{process.upper()}"] == (
         f"postgresql://ticketstream_{process}@postgresql:5432/ticketstream"
         "?sslmode=verify-full&sslrootcert=/etc/ticketstream/postgresql/ca.crt"
@@ -122,7 +124,8 @@ def test_external_secrets_hold_what_pods_are_given_and_no_more(render: Render) -
     }
     given = set().union(*(secrets_of(template["spec"]) for template in rendered.pod_templates().values()))
 
-    assert {one for one in given if one[0] not in AUTHORITIES} - made == {("ticketstream-operator", "signing.pem")}
+    replays = {("ticketstream-operator", "signing.pem"), ("ticketstream-console", "signing.pem")}
+    assert {one for one in given if one[0] not in AUTHORITIES} - made == replays
     assert made - given == set()
 
 

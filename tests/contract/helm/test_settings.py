@@ -16,6 +16,8 @@ import pytest
 from infra.ops.audit.__main__ import POOL_SIZE as SEALER_POOL
 from infra.ops.audit.settings import SealerSettings
 from infra.ops.cli.main import COMMANDS
+from infra.ops.console.database import POOL_SIZE as CONSOLE_POOL
+from infra.ops.console.settings import ConsoleSettings
 from infra.ops.lag.database import POOL_SIZE as LAG_POOL
 from infra.ops.lag.settings import LagSettings
 from infra.ops.reconcile.__main__ import POOL_SIZE as RECONCILE_POOL
@@ -40,6 +42,7 @@ SET_OTHERWISE = defaultdict(
     lambda: {"TICKETSTREAM_ISOLATION_PROBE_SECONDS"},  # the same for all
     lag={"TICKETSTREAM_ISOLATION_PROBE_SECONDS", "TICKETSTREAM_SLOTS"},  # as each stage has them
 )
+COMMANDS_AT_ONCE = ConsoleSettings.model_fields["console_commands"].default
 RING = "k1:" + b64encode(bytes(32)).decode()
 
 
@@ -60,6 +63,7 @@ KNOWN = {
     "reconcile": Known(ReconcileSettings, RECONCILE_POOL),
     "sealer": Known(SealerSettings, SEALER_POOL),
     "lag": Known(LagSettings, LAG_POOL),
+    "console": Known(ConsoleSettings, CONSOLE_POOL + 2 * COMMANDS_AT_ONCE),
 }
 
 

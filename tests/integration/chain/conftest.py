@@ -23,6 +23,7 @@ from infra.ops.local.servicedesk_simulator import DeskFault, SimulatorControl
 from infra.ops.local.stack import LocalStack, StackOptions, WantedPorts
 from infra.runtime.kafka.topics import ensure_topics
 from infra.runtime.postgres.pool import open_pool
+from tests.integration.chain.finished import Finished, finish
 from tests.integration.chain.running_chain import PREFIX, RunningChain
 from tests.integration.chain.shelf import TenantShelf
 from tests.integration.chain.tap import Tap
@@ -125,6 +126,12 @@ async def uncertain(shelf: TenantShelf) -> tuple[Tenant, str]:
     tenant = await shelf.take()
     await tenant.faulty(DeskFault(kind="error", operation="add_note", when="after", status=500, calls=1))
     return tenant, await tenant.told()
+
+
+@pytest.fixture(scope="session")
+async def finished(shelf: TenantShelf) -> Finished:
+    """Nobody adds to it."""
+    return await finish(await shelf.take())
 
 
 @pytest.fixture(autouse=True)

@@ -48,6 +48,7 @@ class Forger:
     """Has every service's key, as nobody should."""
 
     chain: RunningChain
+    prefix: str = PREFIX
 
     def key(self, topic: Topic) -> SigningKey:
         """The key of the service that writes the topic."""
@@ -56,7 +57,9 @@ class Forger:
 
     def signed(self, event: Any, topic: Topic, partition: int) -> SignedRecord:
         """As the service itself would write it."""
-        return Publisher(NoSender(), self.key(topic), prefix=PREFIX).record(event, topic=topic, partition=partition)
+        return Publisher(NoSender(), self.key(topic), prefix=self.prefix).record(
+            event, topic=topic, partition=partition
+        )
 
     def with_value(self, record: SignedRecord, topic: Topic, value: bytes) -> SignedRecord:
         """The same record with another value, signed anew."""
@@ -100,7 +103,7 @@ class Forger:
         assert placed and not errors, errors
         offset = placed[0].offset()
         assert offset is not None
-        return Position(Topic(record.topic.removeprefix(PREFIX)), record.partition, offset)
+        return Position(Topic(record.topic.removeprefix(self.prefix)), record.partition, offset)
 
 
 def with_signature(record: SignedRecord, signature: str) -> SignedRecord:

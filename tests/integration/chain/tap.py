@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +14,8 @@ from schemas.events import DeadLetter
 from schemas.topics import Topic
 from schemas.wire_format import Codec
 from tests.integration.chain.polling import PATIENCE, until
+
+NO_LOGIN: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,18 @@ class Seen:
 
 
 class Tap:
-    """Reads in a thread of its own, so that it goes on whatever the event loop does."""
+    """Reads in a thread of its own, so that it goes on whatever the event loop does. `login` are librdkafka's settings for one."""
 
-    def __init__(self, kafka: str, prefix: str, partitions: int) -> None:
+    def __init__(self, kafka: str, prefix: str, partitions: int, login: Mapping[str, str] = NO_LOGIN) -> None:
         self._prefix = prefix
         self._consumer = Consumer(
-            {"bootstrap.servers": kafka, "group.id": f"{prefix}tap", "enable.auto.commit": False, "log_level": 0}
+            {
+                "bootstrap.servers": kafka,
+                "group.id": f"{prefix}tap",
+                "enable.auto.commit": False,
+                "log_level": 0,
+                **login,
+            }
             | {"fetch.wait.max.ms": 50, "fetch.message.max.bytes": 4 * 1024 * 1024}
         )
         self._consumer.assign(

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
-
-from infra.ops.cli.webhook_request import Answer, key_of, send
 from infra.ops.local.servicedesk_simulator import DeskFault
 from schemas.events import DeliveryOutcome, TicketKind
 from schemas.reasons import Reason
@@ -19,12 +15,12 @@ EFFECTIVE = 5.0
 
 async def test_a_desk_that_cannot_sign_gets_its_note(tenant: Tenant, other_tenant: Tenant) -> None:
     ticket_id = await tenant.ticket()
-    assert (await announce(tenant, ticket_id)).status == 403, "nobody approved of it yet"
+    assert (await tenant.announce(ticket_id)).status == 403, "nobody approved of it yet"
     await tenant.command("tenant", "set", "webhook_auth=bearer", "webhook_sources=127.0.0.1,192.0.2.0/24", *APPROVED)
     await tenant.faulty(DeskFault(kind="error", status=503, operation="get_request", calls=1))
 
     async def accepted() -> bool:
-        return (await announce(tenant, ticket_id)).status == 202
+        return (await tenant.announce(ticket_id)).status == 202
 
     await until(accepted, "the edge knows the mode", seconds=EFFECTIVE)
 
@@ -37,22 +33,12 @@ async def test_a_desk_that_cannot_sign_gets_its_note(tenant: Tenant, other_tenan
     assert (enriched.kind, enriched.ticket.subject) == (TicketKind.CREATED, SUBJECT)
     assert ("hold", str(Reason.DESK_UNAVAILABLE)) in await tenant.chain.handled(Stage.ENRICH, tenant.tenant_id)
 
-    assert (await announce(tenant, ticket_id)).status in (200, 202)  # our own note raises one, too
+    assert (await tenant.announce(ticket_id)).status in (200, 202)  # our own note raises one, too
     assert await tenant.handled(Stage.ENRICH, "drop", str(Reason.UNCHANGED))
     assert len(await tenant.notes(ticket_id)) == 1
 
-    assert (await announce(tenant, ticket_id, secret=other_tenant.secret)).status == 403
-    assert (await announce(other_tenant, await other_tenant.ticket())).status == 403
+    assert (await tenant.announce(ticket_id, secret=other_tenant.secret)).status == 403
+    assert (await other_tenant.announce(await other_tenant.ticket())).status == 403
     listed = {one["tenant_id"]: one for one in (await tenant.chain.command("tenant", "list"))["tenants"]}
     assert listed[tenant.tenant_id]["webhook_auth"] == "bearer"
     assert listed[other_tenant.tenant_id]["webhook_auth"] == "signature"
-
-
-async def announce(tenant: Tenant, ticket_id: str, *, secret: str = "") -> Answer:
-    said = {"ticket_id": ticket_id, "operation": "created", "updated_time": str(time.time_ns() // 1_000_000)}
-    headers = {
-        "Content-Type": "application/json",
-        "Authorization": f"Bearer {key_of(secret or tenant.secret).decode()}",
-    }
-    url = f"{tenant.chain.ingest}/api/v1/webhooks/{tenant.tenant_id}"
-    return await send(tenant.chain.session, url, json.dumps(said).encode(), headers)

@@ -14,7 +14,7 @@ from infra.ops.cli.output import JsonCommand, JsonTo, Output, json_option
 
 NAMES = (
     "ingest", "chain", "throughput", "burst", "fairness", "memory", "rotation", "search", "lag", "scaling", "scrape",
-    "telemetry",
+    "telemetry", "investigate", "console",
 )  # fmt: skip
 
 
@@ -23,12 +23,15 @@ NAMES = (
 @click.option(
     "--events",
     type=click.IntRange(min=1),
-    help="How many wait, for burst, fairness and memory; tickets, for search; tenants, for lag.",
+    help="How many wait, for burst, fairness and memory; tickets, for search; tenants, for lag; in all topics, for investigate; "
+    "views of each page, for console.",
 )
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="How long the desk is down, for fairness.")
 @click.option("--trace", help="For scaling: morning_peak, flood_and_hold, steady, or a CSV file of your own.")
 @click.option("--slots", type=click.IntRange(min=1, max=1000), help="Calls at once in a worker, for scaling.")
+@click.option("--cell", type=click.Choice(["large", "small"]), help="For scaling: as it ships, or a few small workers.")
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Draw a picture, for scaling.")
+@click.option("--only", type=click.Choice(("logs", "metrics", "traces")), help="One of the three, for telemetry.")
 @json_option
 def bench(name: str, json_to: JsonTo, **options: object) -> int:
     """Measure NAME on this machine, beside what it is compared with, in one run.
@@ -40,6 +43,8 @@ def bench(name: str, json_to: JsonTo, **options: object) -> int:
     while a tenant's secret is exchanged at 50 a second. lag: what the lag service costs with 1,000 tenants, and how soon it shows a
     change. scaling: worker-hours and waits of a day under our demand for workers and under KEDA's Kafka scaler, simulated. scrape:
     the series of 200 tenants and what reading them takes. telemetry: throughput with metrics, logs and traces, against none.
+    investigate: the time of one investigation with ten million events in the topics. console: the server time of each page with 200
+    tenants.
     """
     output = Output(json_to)
     module = import_module(f"infra.ops.bench.{name}")

@@ -60,7 +60,7 @@ def show(watch: bool, json_to: JsonTo) -> int:
             "--watch has no end, so its result fits in no file", "leave out FILE: one object a line is printed"
         )
     around.need("KAFKA_BOOTSTRAP_SERVERS")
-    client, prefix, scaling = kafka_client(dict(around.variables)), around.topic_prefix, _scaling(around)
+    client, prefix, scaling = kafka_client(dict(around.variables)), around.topic_prefix, scaling_of(around)
 
     quiet()
 
@@ -85,7 +85,7 @@ def show(watch: bool, json_to: JsonTo) -> int:
     return 0
 
 
-def _scaling(around: Surroundings) -> Scaling:
+def scaling_of(around: Surroundings) -> Scaling:
     """As the service reads it, from the same variables."""
     from pydantic import ValidationError
 

@@ -9,10 +9,11 @@ from infra.ops.local.kafka import MissingTool
 
 PROMETHEUS = ("prometheus",)
 ALERTMANAGER = ("alertmanager", "prometheus-alertmanager")  # its makers' name, and Debian's
-INSTALL = (
-    "Install both (Debian, Ubuntu: apt-get install --no-install-recommends prometheus prometheus-alertmanager; "
-    "macOS: brew install prometheus alertmanager), or leave out --monitoring."
+HOW = (
+    "Debian, Ubuntu: apt-get install --no-install-recommends prometheus prometheus-alertmanager; "
+    "macOS: brew install prometheus alertmanager"
 )
+INSTALL = f"Install both ({HOW}), or leave out --monitoring."
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from infra.ops.local.stack.ports import HIGHEST
 DEFAULT_STATE_DIR = Path(".state")
 INGEST_PORT = "TICKETSTREAM_INGEST_PORT"
 LAG_PORT = "TICKETSTREAM_LAG_PORT"
+CONSOLE_PORT = "TICKETSTREAM_CONSOLE_PORT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class WantedPorts:
     """Ports to listen on at the first start, if they are free; 0 takes any free one. Later starts take the same again."""
 
     ingest: int = 8080
+    console: int = 8081
     lag: int = 8082
     kafka: int = 9092
     servicedesk: int = 8090
@@ -28,7 +30,7 @@ class WantedPorts:
 
     @classmethod
     def any_free(cls) -> WantedPorts:
-        return cls(0, 0, 0, 0, 0, 0)
+        return cls(0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class StackOptions:
 
     def check(self) -> None:
         """Raises WrongSetting for what can be known to be wrong before anything is started."""
-        _ = self.named_ingest_port, self.named_lag_port
+        _ = self.named_ingest_port, self.named_lag_port, self.named_console_port
 
     @property
     def named_ingest_port(self) -> int | None:
@@ -61,6 +63,11 @@ class StackOptions:
     def named_lag_port(self) -> int | None:
         """What TICKETSTREAM_LAG_PORT says, likewise."""
         return self._named(LAG_PORT, WantedPorts().lag)
+
+    @property
+    def named_console_port(self) -> int | None:
+        """What TICKETSTREAM_CONSOLE_PORT says, likewise."""
+        return self._named(CONSOLE_PORT, WantedPorts().console)
 
     def _named(self, variable: str, usual: int) -> int | None:
         text = self.environment.get(variable, "").strip()

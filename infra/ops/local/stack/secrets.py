@@ -27,7 +27,7 @@ class LocalSecrets:
         return self._kept(f"role_{service}.password", lambda: secrets.token_urlsafe(24))
 
     def key_ring(self, name: str) -> str:
-        """A ring of one key, `id:base64`, for `webhook_keys`, `credential_keys` or `link_keys`."""
+        """A ring of one key, `id:base64`, for `webhook_keys`, `credential_keys`, `link_keys` or `console_keys`."""
         return self._kept(f"{name}.ring", lambda: new_ring_key("local1"))
 
     def operator_token(self) -> str:

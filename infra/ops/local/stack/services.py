@@ -17,11 +17,13 @@ INGEST = "ingest"
 RECONCILE = "reconcile"
 SEALER = "sealer"
 LAG = "lag"
+CONSOLE = "console"
 RINGS: Mapping[str, tuple[str, ...]] = {
     INGEST: ("webhook_keys", "link_keys"),
     Stage.ENRICH.value: ("credential_keys",),  # for tenants in bearer mode
     Stage.DELIVER.value: ("credential_keys", "link_keys"),
     RECONCILE: ("credential_keys",),
+    CONSOLE: ("console_keys", "webhook_keys", "credential_keys"),  # its own, and those of the commands
 }
 ALL_RINGS = ("webhook_keys", "credential_keys", "link_keys")
 MODEL_SECRETS = ("OPENROUTER_API_KEY",)
@@ -32,6 +34,10 @@ _PRIVATE = frozenset(
         "TICKETSTREAM_REPLAY_SIGNING_KEY_FILE",
         "TICKETSTREAM_STATE_DIR",
         "TICKETSTREAM_OPERATOR_TOKEN",
+        "TICKETSTREAM_OPERATOR_TOKEN_FILE",
+        "TICKETSTREAM_CONSOLE_KEYS",
+        "TICKETSTREAM_CONSOLE_PORT",
+        "TICKETSTREAM_CONSOLE_URL",
         "TICKETSTREAM_PORTS_FILE",
         "TICKETSTREAM_INTERNAL_PORT",
         "TICKETSTREAM_INGEST_PORT",
@@ -58,6 +64,7 @@ class Site:
     ingest_port: int
     servicedesk_port: int
     lag_port: int = 0
+    console_port: int = 0
 
     @property
     def public_url(self) -> str:
@@ -79,7 +86,8 @@ def service_groups(site: Site) -> list[list[ServiceSpec]]:
     reconcile = _process(site, RECONCILE, "-m", "infra.ops.reconcile")
     sealer = _process(site, SEALER, "-m", "infra.ops.audit")
     lag = _process(site, LAG, "-m", "infra.ops.lag")
-    return [[_simulator(site)], [*stages, reconcile, sealer, lag], [_process(site, INGEST, "-m", "ingest")]]
+    console = _process(site, CONSOLE, "-m", "infra.ops.console")
+    return [[_simulator(site)], [*stages, reconcile, sealer, lag, console], [_process(site, INGEST, "-m", "ingest")]]
 
 
 def environment(site: Site, service: str) -> dict[str, str]:
@@ -102,9 +110,22 @@ def environment(site: Site, service: str) -> dict[str, str]:
         result["TICKETSTREAM_INGEST_PORT"] = str(site.ingest_port)
     if service == LAG:
         result["TICKETSTREAM_LAG_PORT"] = str(site.lag_port)
+    if service == CONSOLE:
+        result |= _of_the_console(site)
     if service == Stage.SYNTHESIZE.value and not model_without_package(site.inherited):
         result |= {name: site.inherited[name] for name in MODEL_SECRETS if name in site.inherited}
     return result
+
+
+def _of_the_console(site: Site) -> dict[str, str]:
+    """Its commands need what the command line needs, which finds the rest by the state folder."""
+    return {
+        "TICKETSTREAM_CONSOLE_PORT": str(site.console_port),
+        "DATABASE_URL_OPERATOR": site.databases["operator"],
+        "DATABASE_URL_RECONCILE": site.databases[RECONCILE],
+        "TICKETSTREAM_REPLAY_SIGNING_KEY_FILE": str(site.secrets.signing_key_file("replay")),
+        "TICKETSTREAM_STATE_DIR": str(site.state_dir),
+    }
 
 
 def model_without_package(inherited: Mapping[str, str]) -> bool:

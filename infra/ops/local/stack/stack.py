@@ -30,7 +30,7 @@ from infra.ops.local.stack.ports import StackPorts, Tell
 from infra.ops.local.stack.readiness import ServicesNotReady, addresses, wait_until_ready
 from infra.ops.local.stack.secrets import LocalSecrets
 from infra.ops.local.stack.service import ServiceEvent, ServiceSpec, ServiceState
-from infra.ops.local.stack.services import INGEST, LAG, SIMULATOR, Site, model_without_package, service_groups
+from infra.ops.local.stack.services import CONSOLE, INGEST, LAG, SIMULATOR, Site, model_without_package, service_groups
 from infra.ops.local.stack.supervisor import Supervisor
 
 FOLLOW_SECONDS = 0.5
@@ -160,8 +160,9 @@ class LocalStack:
     def _site(self, secrets: LocalSecrets) -> Site:
         database, wanted, named = self.foundations.database, self.options.ports, self.options.named_ingest_port
         ingest = wanted.ingest if named is None else named
-        named_lag = self.options.named_lag_port
+        named_lag, named_console = self.options.named_lag_port, self.options.named_console_port
         lag = wanted.lag if named_lag is None else named_lag
+        console = wanted.console if named_console is None else named_console
         return Site(
             state_dir=self.state_dir,
             inherited=self.options.environment,
@@ -171,6 +172,7 @@ class LocalStack:
             ingest_port=self._ports.choose(INGEST, ingest, named=bool(named)),
             servicedesk_port=self._ports.choose(SIMULATOR, wanted.servicedesk, what="the desk simulator"),
             lag_port=self._ports.choose(LAG, lag, what="the lag service", named=bool(named_lag)),
+            console_port=self._ports.choose(CONSOLE, console, what="the console", named=bool(named_console)),
         )
 
     def _monitoring(self) -> Monitoring | None:
@@ -193,6 +195,7 @@ class LocalStack:
         registry = f"{internal[INGEST]}/registry" if INGEST in internal else None
         endpoints = Endpoints(
             ingest=found[INGEST].public if INGEST in found else None,
+            console=found[CONSOLE].public if CONSOLE in found else None,
             lag=found[LAG].public if LAG in found else None,
             registry=registry,
             kafka=running.site.kafka,

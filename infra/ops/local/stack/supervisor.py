@@ -50,6 +50,11 @@ class Supervisor:
             await asyncio.gather(*(service.stop() for service in self._groups[-1]))
             self._groups.pop()
 
+    async def stop_one(self, name: str) -> None:
+        """SIGTERM to one service, which isn't started again. Raises KeyError for a name that was never started."""
+        services = {service.spec.name: service for service in self._all()}
+        await services[name].stop()
+
     def kill(self) -> None:
         """SIGKILL to all at once."""
         for service in self._all():

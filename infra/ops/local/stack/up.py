@@ -15,11 +15,13 @@ from infra.ops.local.stack.endpoints import Endpoints
 from infra.ops.local.stack.errors import StackFailed, WrongSetting
 from infra.ops.local.stack.lock import StateDirInUse
 from infra.ops.local.stack.options import StackOptions
+from infra.ops.local.stack.secrets import OPERATOR_TOKEN
 from infra.ops.local.stack.services import service_groups
 from infra.ops.local.stack.stack import Groups, LocalStack
 from infra.runtime.kafka.topics import TopicsError
 from sinks.postgres.migrate import MigrationError
 
+TOKEN = f"secrets/{OPERATOR_TOKEN}"
 DONE, FAILED, WRONG_USE = 0, 1, 2
 _EXPECTED = (StackFailed, DownloadFailed, BrokerFailed, PostgresFailed, TopicsError, MigrationError)
 
@@ -89,6 +91,7 @@ def _outcome(starting: asyncio.Future[None]) -> int | None:
 def _summary(options: StackOptions, endpoints: Endpoints) -> str:
     lines = {
         "webhooks": f"{endpoints.ingest}/api/v1/webhooks/TENANT",
+        "console": endpoints.console and f"{endpoints.console} (the token is in {options.state_dir / TOKEN})",
         "lag": endpoints.lag and f"{endpoints.lag}/lag",
         "desk simulator": endpoints.servicedesk,
         "Kafka": endpoints.kafka,

@@ -39,7 +39,7 @@ OWN_RIGHTS_OF_THE_OWNER = {
 }
 """Functions with the rights of `ticketstream_owner`, which may write: each takes its tenant as any caller does, and writes one kind
 of thing that its caller may not touch otherwise."""
-OF_NO_TENANT = {"config_version", "operator_tokens", "service_keys", "schema_migrations"}
+OF_NO_TENANT = {"config_version", "console_sessions", "operator_tokens", "service_keys", "schema_migrations"}
 _FUNCTION = re.compile(r"function (\w+)\((.*?)\) of (\w+)(, with its owner's rights)?(.*)")
 
 

@@ -9,7 +9,7 @@ from schemas.topics import Stage
 from tests.unit.infra.monitoring.alert_rules import ROOT, promtool
 
 FOLDER = ROOT / "infra/monitoring/prometheus"
-PROCESSES = ["ingest", *(stage.value for stage in Stage), RECONCILE, SEALER, "lag"]
+PROCESSES = ["ingest", *(stage.value for stage in Stage), RECONCILE, SEALER, "lag", "console"]
 
 
 def test_prometheus_takes_it_with_the_rules() -> None:

@@ -148,7 +148,14 @@ async def test_endpoints_are_written_as_the_contract_says(stack: LocalStack) -> 
         "alertmanager",
         "internal",
     }
-    assert set(written["internal"]) == {"ingest", "reconcile", "sealer", "lag", *(stage.value for stage in Stage)}
+    assert set(written["internal"]) == {
+        "ingest",
+        "reconcile",
+        "sealer",
+        "lag",
+        "console",
+        *(stage.value for stage in Stage),
+    }
     assert written["registry"] == written["internal"]["ingest"] + "/registry"
     assert read_endpoints(stack.state_dir) == stack.endpoints
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from infra.ops.lag.commit_metadata import told
 from infra.ops.lag.holds import HeldLane
 from infra.ops.lag.limits import LimitedBy
-from infra.ops.lag.offsets import PartitionLag, _lag, told
+from infra.ops.lag.offsets import PartitionLag, _lag
 from infra.ops.lag.owners import Owners
 from infra.ops.lag.view import LagView, Scaling, Seen, StageLag, Tenant, build
 from infra.ops.lag.wire import Committed

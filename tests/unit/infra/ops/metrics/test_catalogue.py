@@ -38,6 +38,8 @@ LABELS = frozenset(
         "feedback_type",
         "rating",
         "limited_by",
+        "command",
+        "result",
         "name",
     ]
 )
