@@ -57,7 +57,7 @@ class StreamApp(faust.App):
         reachable = await self._bounded("commit", consumer.commit_and_end_transactions())
         consumer._unacked_messages.clear()
         if (self.leaving or self.should_stop) and reachable:
-            await self._bounded("leaving the group", consumer._thread.call_thread(consumer.leave))
+            await self._bounded("leaving the group", consumer.leave())
 
     async def _producer_flush(self, logger: Any) -> None:
         await self._bounded("producer flush", super()._producer_flush(logger))

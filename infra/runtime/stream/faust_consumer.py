@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 from aiokafka.client import ConnectionGroup
-from aiokafka.errors import CommitFailedError, TopicAuthorizationFailedError
+from aiokafka.errors import CommitFailedError, MetadataEmptyBrokerList, TopicAuthorizationFailedError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import OffsetAndMetadata
@@ -54,6 +54,20 @@ class LedgerThread(driver.AIOKafkaConsumerThread):
     ours it raises UnicodeDecodeError or returns what lies behind in memory, further digits included."""
 
     consumer: LedgerConsumer
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        """Stock's task that looks after the membership ends for good if it starts while the cluster names no broker, as one does
+        that has just lost touch with its controller."""
+        inner: Any = super()._create_worker_consumer(transport)
+        client, look_up = inner._client, inner._client.coordinator_lookup
+
+        async def once_there_are_brokers(*args: Any) -> Any:
+            if not client.cluster.brokers():
+                raise MetadataEmptyBrokerList("the cluster names no broker just now")  # is asked again
+            return await look_up(*args)
+
+        client.coordinator_lookup = once_there_are_brokers
+        return inner
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Stock stays where it is if the commit is 0 or none; Faust drops what it fetches during a rebalance and counts on
@@ -178,6 +192,11 @@ class LedgerConsumer(driver.Consumer):
         return self._has_read
 
     async def leave(self) -> None:
+        """Not by way of the thread's queue of calls: in a rebalance commits stand there that wait for its end."""
+        loop = cast(LedgerThread, self._thread).thread_loop
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._leave(), loop))
+
+    async def _leave(self) -> None:
         self.left = True
         coordinator = self._thread._ensure_consumer()._coordinator
         coordinator._do_rejoin_group = lambda subscription: asyncio.Event().wait()

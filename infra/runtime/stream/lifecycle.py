@@ -91,7 +91,7 @@ class Lifecycle:
         """Why, as text; empty if it didn't."""
         if self.app.crashed or (start.done() and start.exception()):
             return repr(self.app.crash_reason or start.exception())
-        lost = left_alone_by_its_group(self.app) if start.done() else None
+        lost = left_alone_by_its_group(self.app)
         return repr(lost) if lost else ""
 
     async def _leave_then_finish(self) -> None:
@@ -115,7 +115,7 @@ class Lifecycle:
     async def _leave_all_the_same(self, consumer: Any) -> None:
         await self._beating(self.feeder.revoke(self.app.drain_timeout), LEAVE_TIMEOUT)
         with contextlib.suppress(Exception, asyncio.CancelledError):
-            await self._beating(consumer._thread.call_thread(consumer.leave), self.app.commit_timeout)
+            await self._beating(consumer.leave(), self.app.commit_timeout)
 
     async def _beating(self, work: Awaitable[Any], seconds: float) -> None:
         """Waits for what may take so long, with a sign of life: waiting isn't being blocked."""

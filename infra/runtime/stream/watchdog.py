@@ -33,9 +33,12 @@ def symptoms(app: StreamApp, feeder: Feeder, producer_silent: float = 0.0) -> di
 def left_alone_by_its_group(app: StreamApp) -> BaseException | None:
     """Why nobody looks after the membership in the group any more, if so: aiokafka's task for it ends on errors that it doesn't
     foresee, as when brokers go away while it starts, and is never begun again."""
-    consumer: Any = app.consumer
-    task = consumer._thread._ensure_consumer()._coordinator._coordination_task
-    return task.exception() if task.done() and not task.cancelled() else None
+    thread: Any = getattr(app._consumer, "_thread", None)
+    coordinator = getattr(
+        thread and thread._consumer, "_coordinator", None
+    )  # neither is there before the app has started
+    task = coordinator and coordinator._coordination_task
+    return task.exception() if task and task.done() and not task.cancelled() else None
 
 
 async def assigned(app: StreamApp) -> bool:

@@ -273,6 +273,7 @@ def stopped(stage: Stage) -> Make:
 
     async def make(world: World, tenant: Tenant) -> str:
         await world.chain.stack.supervisor.stop_one(stage.value)
+        await world.left(stage)
         ticket_id = await tenant.told()
         await world.written(stage.consumes, tenant, ticket_id)
         return ticket_id

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from confluent_kafka.admin import AdminClient
+
 from infra.ops.cli.tenancy import create_tenant
 from infra.ops.investigate import Investigation, investigate
 from infra.ops.investigate.sources import sources_around
@@ -110,6 +112,16 @@ class World:
             return any(one.get("ce_subject") == ticket_id.encode() for one in headers)
 
         await until(look, f"a dead letter of {ticket_id}", seconds=PATIENCE)
+
+    async def left(self, stage: Stage) -> None:
+        """Nobody works for the stage, and its group knows."""
+        admin, group = AdminClient({"bootstrap.servers": self.chain.kafka}), stage.group(PREFIX)
+
+        async def empty() -> bool:
+            described = admin.describe_consumer_groups([group], request_timeout=PATIENCE)[group]
+            return not (await asyncio.to_thread(described.result, PATIENCE)).members
+
+        await until(empty, f"nobody is left in {group}", seconds=PATIENCE)
 
     async def written(self, topic: Topic, tenant: Tenant, ticket_id: str) -> None:
         def look() -> bool:

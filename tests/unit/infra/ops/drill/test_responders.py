@@ -156,14 +156,25 @@ def test_it_is_mitigated_when_nobody_waits_long_and_worse_again_when_a_worker_di
     assert incident.milestones.mitigated is None
 
 
-async def test_the_runbooks_find_the_tenant_whose_letters_say_so(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("crashed", "waits"),
+    [
+        ([LOOPING], LOOPING),
+        ([LOOPING, LOOPING], "a"),
+        (["a"], LOOPING),  # was only there when workers died
+    ],
+)
+async def test_the_runbooks_find_whose_events_kill_workers(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, crashed: list[str], waits: str
+) -> None:
     monkeypatch.setattr(runbooks, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(runbooks, "SUSPECT_SECONDS", 0.05)
     monkeypatch.setattr(runbooks, "GOES_ON_SECONDS", 0.0)
     lag = {"lag": 90, "oldest_seconds": 60.0, "held": None}
-    letters = [{"tenant_id": LOOPING, "reason": "crashes_worker"}, *[{"tenant_id": "a", "reason": "desk_refused"}] * 3]
+    letters = [{"tenant_id": one, "reason": "crashes_worker"} for one in crashed]
     scene.answers = {
-        "lag": {"stages": {"deliver": {"lag": 90, "tenants": {"a": lag}}}},
-        "dead-letters": {"dead_letters": letters},
+        "lag": {"stages": {"deliver": {"lag": 90, "tenants": {waits: lag}}}},
+        "dead-letters": {"dead_letters": [*[{"tenant_id": "b", "reason": "desk_refused"}] * 3, *letters]},
     }
     scene.page()
     scene.incident.milestones.mitigated = START
