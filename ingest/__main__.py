@@ -17,6 +17,7 @@ from infra.runtime.kafka.publisher import Publisher
 from infra.runtime.kafka.schema_registry import SchemaRegistryError, codec_with
 from infra.runtime.kafka.topics import BrokersUnreachable, TopicsError, check_partition_counts
 from infra.runtime.keys.signing import SigningKey, SigningKeyError
+from infra.runtime.postgres.late_pool import LatePool
 from infra.runtime.settings import MISCONFIGURED, load
 from infra.runtime.telemetry import logs, tracing
 from infra.runtime.telemetry.internal_server import InternalServer
@@ -30,7 +31,7 @@ from ingest.health import checks
 from ingest.keys_route import KeysRoute
 from ingest.ports import EventPublisher
 from ingest.postgres_sources import (
-    Database,
+    POOL_SIZE,
     PostgresFeedback,
     PostgresKeys,
     PostgresRefusals,
@@ -90,7 +91,7 @@ async def _serve(settings: IngestSettings, kafka: KafkaClient, signer: SigningKe
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    database = Database(settings.database_url.get_secret_value())
+    database = LatePool(settings.database_url.get_secret_value(), service=SERVICE, size=POOL_SIZE)
     tenants = TenantsView(PostgresTenants(database), settings.webhook_ring)
     notes = _Notes(SecretUses(), Refusals(settings.source_addresses.of), TokenUses())
     background = [
@@ -160,7 +161,7 @@ async def _publisher(settings: IngestSettings, kafka: KafkaClient, signer: Signi
 
 
 def _edge(
-    settings: IngestSettings, database: Database, tenants: TenantsView, publisher: EventPublisher, notes: _Notes
+    settings: IngestSettings, database: LatePool, tenants: TenantsView, publisher: EventPublisher, notes: _Notes
 ) -> Edge:
     queue = FeedbackQueue(tenants, publisher)
     bearer = BearerTokens(PostgresTokens(database), addresses=settings.source_addresses, uses=notes.token_uses)

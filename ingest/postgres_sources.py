@@ -1,16 +1,13 @@
-"""The edge's ports on PostgreSQL. The pool is opened in the background: webhooks are answered (503) before it is there."""
+"""The edge's ports on PostgreSQL. Webhooks are answered (503) before it is there."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from infra.runtime.keys.directory import ServiceKey
-from infra.runtime.postgres.availability import PostgresUnavailable
-from infra.runtime.postgres.pool import Pool, open_pool_when_ready
+from infra.runtime.postgres.late_pool import LatePool
 from infra.runtime.postgres.tenant import connection
 from ingest.ports import FeedbackPage, FeedbackQuery, Position, TenantRow, TenantSnapshot, Token
 from schemas.times import rfc3339
@@ -21,7 +18,6 @@ from sinks.postgres.tokens import ApiTokens, TokenUse
 from sinks.postgres.webhook_refusals import Refusal, WebhookRefusals
 
 POOL_SIZE = 4
-CLOSE_SECONDS = 2.0
 _TENANTS = """
 SELECT t.tenant_id, t.partition, t.enabled, t.rate_per_second, t.burst, s.secrets, s.secret_ids,
        extract(epoch FROM s.due)::float AS secret_due
@@ -32,33 +28,10 @@ FROM ingest_tenants() t LEFT JOIN ingest_webhook_secrets() s USING (tenant_id) O
 _BEARER_MODE = "SELECT tenant_id, webhook_sources FROM tenant_webhook_auth() WHERE webhook_auth = 'bearer'"
 
 
-class Database:
-    """A pool once PostgreSQL has answered, PostgresUnavailable until then."""
-
-    def __init__(self, dsn: str) -> None:
-        self._opening = asyncio.create_task(open_pool_when_ready(dsn, service="ingest", size=POOL_SIZE))
-
-    @property
-    def pool(self) -> Pool:
-        if not self._opening.done():
-            raise PostgresUnavailable("PostgreSQL hasn't answered since the start")
-        return self._opening.result()
-
-    async def close(self) -> None:
-        self._opening.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            pool = await self._opening
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await pool.close()
-            except TimeoutError:
-                pool.terminate()
-
-
 class PostgresTenants:
     """Implements `TenantSource` by functions that give the edge no more than it needs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: LatePool) -> None:
         self._database = database
 
     async def version(self) -> int:
@@ -94,7 +67,7 @@ class PostgresTenants:
 class PostgresSecretUses:
     """Implements `KeepsUses`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: LatePool) -> None:
         self._database = database
 
     async def note(self, uses: Sequence[SecretUse]) -> None:
@@ -104,7 +77,7 @@ class PostgresSecretUses:
 class PostgresTokens:
     """Implements `TokenCheck` and `KeepsTokenUses`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: LatePool) -> None:
         self._database = database
 
     async def check(self, token: str) -> Token | None:
@@ -120,7 +93,7 @@ class PostgresTokens:
 class PostgresFeedback:
     """Implements `FeedbackReader`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: LatePool) -> None:
         self._database = database
 
     async def answers(self, tenant_id: str, query: FeedbackQuery) -> FeedbackPage:
@@ -137,7 +110,7 @@ class PostgresFeedback:
 class PostgresRefusals:
     """Implements `RefusalStore`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: LatePool) -> None:
         self._database = database
 
     async def keep(self, refusals: Sequence[tuple[str, Refusal]]) -> None:
@@ -147,7 +120,7 @@ class PostgresRefusals:
 class PostgresKeys:
     """Implements `KeySource`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: LatePool) -> None:
         self._database = database
 
     async def load(self) -> Sequence[ServiceKey]:

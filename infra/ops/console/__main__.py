@@ -15,7 +15,6 @@ from infra.ops.cli.surroundings import Surroundings
 from infra.ops.console.app import Site, console_app
 from infra.ops.console.commands.api import CommandApi
 from infra.ops.console.commands.runner import Commands
-from infra.ops.console.database import Database
 from infra.ops.console.sessions import Sessions
 from infra.ops.console.settings import KEYS, ConsoleSettings
 from infra.ops.console.sign_in import SignIn
@@ -23,6 +22,7 @@ from infra.ops.console.visits import Rooms
 from infra.ops.until_told import until_told
 from infra.runtime.garbage import collect_rarely
 from infra.runtime.kafka.client_settings import load_kafka
+from infra.runtime.postgres.late_pool import LatePool
 from infra.runtime.settings import load
 from infra.runtime.telemetry import logs
 from infra.runtime.telemetry.http_log import server_logger
@@ -31,6 +31,7 @@ from infra.runtime.telemetry.ports_file import write_ports
 from sinks.postgres.console_sessions import ConsoleSessions
 
 SERVICE = "console"
+POOL_SIZE = 6
 KEEPALIVE_SECONDS = 75.0
 FINISH_SECONDS = 10.0
 
@@ -55,7 +56,8 @@ async def _serve(settings: ConsoleSettings) -> None:
     commands = Commands(os.environ, most=settings.console_commands, seconds=settings.console_command_seconds)
     if not settings.local:  # there the first command waits two seconds, and a stack that runs none costs less
         await asyncio.to_thread(commands.forker.warm_up)
-    async with Database(settings.database_url.get_secret_value()) as database:
+    dsn = settings.database_url.get_secret_value()
+    async with LatePool(dsn, service=SERVICE, size=POOL_SIZE) as database:
 
         async def whose(token: str, command: str) -> Operator:
             return await operator_of(database.pool, token, command=command, stranger=SERVICE)
@@ -70,7 +72,7 @@ async def _serve(settings: ConsoleSettings) -> None:
 
 
 @asynccontextmanager
-async def _listening(settings: ConsoleSettings, app: web.Application, database: Database) -> AsyncIterator[None]:
+async def _listening(settings: ConsoleSettings, app: web.Application, database: LatePool) -> AsyncIterator[None]:
     internal = InternalServer(checks={"postgres": database.check})
     await internal.start(settings.internal_host, settings.internal_port)
     runner = web.AppRunner(

@@ -9,11 +9,11 @@ from typing import Any
 
 from infra.ops.investigate.facts import Arrival, Emitted, Found, Gathered, Letter
 from infra.runtime.keys.directory import KeyDirectory, KeyVerdict
-from infra.runtime.stream.record import RawRecord
+from infra.runtime.stream.record import RawRecord, signed_parts
 from infra.runtime.telemetry.trace_context import trace_id
 from schemas.envelope import BadEnvelope, parse, peek
 from schemas.events import DeadLetter, EnhancementDelivered, EnhancementSynthesized, TicketEnriched, TicketReceived
-from schemas.signature import BadSignatureHeader, Signed, parse_signature
+from schemas.signature import BadSignatureHeader, parse_signature
 from schemas.topics import Topic
 from schemas.wire_format import Codec, WireError
 
@@ -142,17 +142,7 @@ def signature(record: RawRecord, keys: KeyDirectory | None) -> str:
         return f"record not signed by us ({error})"
     if keys is None or not keys.loaded:
         return f"record signed by key {key_id}, not checked: the keys are in the database"
-    message = Signed(
-        topic=record.position.topic,
-        partition=record.position.partition,
-        key=record.key or b"",
-        id=envelope.id,
-        type=envelope.type,
-        tenant_id=envelope.tenant_id,
-        subject=envelope.subject,
-        time=envelope.time,
-        value=record.value or b"",
-    ).message()
+    message = signed_parts(record, envelope).message()
     verdict = keys.verify(key_id, Topic.TICKETS_RECEIVED, message, signed, at=record.appended_at)
     words = {
         KeyVerdict.VALID: "record's signature verified",

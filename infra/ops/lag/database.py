@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from types import TracebackType
 from typing import Self
@@ -12,7 +11,8 @@ from infra.ops.lag.holds import held_lanes
 from infra.ops.lag.metrics import Connections
 from infra.ops.lag.reading import FromPostgres, as_tenants
 from infra.runtime.postgres.availability import PostgresUnavailable
-from infra.runtime.postgres.pool import Pool, open_pool_when_ready
+from infra.runtime.postgres.late_pool import LatePool
+from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import connection
 from sinks.postgres.tenant_directory import TenantDirectory
 
@@ -30,27 +30,19 @@ class Database:
     manager."""
 
     def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
-        self._pool: Pool | None = None
+        self._late = LatePool(dsn, service=SERVICE, size=POOL_SIZE, then=self._follow)
         self._tenants: TenantDirectory | None = None
-        self._opening: asyncio.Task[None] | None = None
         self._connections: tuple[float, Connections] | None = None
 
     async def __aenter__(self) -> Self:
-        self._opening = asyncio.create_task(self._open())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        if self._opening:
-            self._opening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._opening
         if self._tenants:
             await self._tenants.stop()
-        if self._pool:
-            self._pool.terminate()
+        await self._late.close()
 
     @property
     def connections(self) -> Connections | None:
@@ -61,22 +53,20 @@ class Database:
 
     async def read(self) -> FromPostgres:
         """Raises PostgresUnavailable. As old as the older of its parts."""
-        if self._pool is None or self._tenants is None:
-            raise PostgresUnavailable("PostgreSQL was not there yet")
+        pool = self._late.pool
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 at = time.monotonic()
-                held = await held_lanes(self._pool)
-                await self._count_connections(self._pool)
+                held = await held_lanes(pool)
+                await self._count_connections(pool)
         except TimeoutError as error:
             raise PostgresUnavailable("PostgreSQL doesn't answer") from error
-        if not self._tenants.loaded:
+        if self._tenants is None or not self._tenants.loaded:
             raise PostgresUnavailable("the tenants were not read yet")
         return FromPostgres(as_tenants(self._tenants.all()), held, min(at, at - self._tenants.age_seconds))
 
-    async def _open(self) -> None:
-        self._pool = await open_pool_when_ready(self._dsn, service=SERVICE, size=POOL_SIZE)
-        self._tenants = TenantDirectory(self._pool)
+    async def _follow(self, pool: Pool) -> None:
+        self._tenants = TenantDirectory(pool)
         await self._tenants.start()
 
     async def _count_connections(self, pool: Pool) -> None:

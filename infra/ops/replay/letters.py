@@ -11,11 +11,11 @@ from infra.ops.replay.selection import Verifying
 from infra.ops.replay.spans import FOR_EVER, Span, Spans
 from infra.runtime.keys.directory import KeyVerdict
 from infra.runtime.stream.admission import Rejected
-from infra.runtime.stream.record import Position, RawRecord
+from infra.runtime.stream.record import Position, RawRecord, signed_parts
 from schemas.envelope import BadEnvelope, parse
 from schemas.events import DeadLetter, Event
 from schemas.reasons import Reason
-from schemas.signature import BadSignatureHeader, Signed, parse_signature
+from schemas.signature import BadSignatureHeader, parse_signature
 from schemas.topics import Stage, Topic
 from schemas.wire_format import Codec, WireError
 
@@ -148,17 +148,7 @@ class LetterJudge:
             key_id, signature = parse_signature(header)
         except (BadEnvelope, BadSignatureHeader):
             return False
-        message = Signed(
-            topic=record.position.topic,
-            partition=record.position.partition,
-            key=record.key or b"",
-            id=envelope.id,
-            type=envelope.type,
-            tenant_id=envelope.tenant_id,
-            subject=envelope.subject,
-            time=envelope.time,
-            value=record.value or b"",
-        ).message()
+        message = signed_parts(record, envelope).message()
         keys = self.verifying.keys
         verdict = keys.verify(key_id, Topic.DEAD_LETTERS, message, signature, at=record.appended_at)
         return verdict is KeyVerdict.VALID and envelope.id == letter.event.event_id

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from infra.runtime.keys.directory import KeyVerdict
 from infra.runtime.stream.outcomes import DeadLetter, Hold, Scope
 from infra.runtime.stream.ports import TenantLimit, TenantLimits
-from infra.runtime.stream.record import Input, RawRecord
+from infra.runtime.stream.record import Input, RawRecord, signed_parts
 from infra.runtime.telemetry.isolation import Kind, violation
 from infra.runtime.telemetry.trace_context import valid_traceparent
 from schemas import wire_format
@@ -21,7 +21,7 @@ from schemas.catalogue import BY_TOPIC
 from schemas.envelope import BadEnvelope, Envelope, parse
 from schemas.events import Event
 from schemas.reasons import Reason
-from schemas.signature import BadSignatureHeader, Signed, parse_signature
+from schemas.signature import BadSignatureHeader, parse_signature
 from schemas.topics import Topic
 from schemas.wire_format import Codec
 
@@ -79,7 +79,7 @@ class Admission:
     async def _verify(
         self, record: RawRecord, envelope: Envelope, key_id: str, signature: bytes
     ) -> Hold | DeadLetter | None:
-        message = _signed(record, envelope).message()
+        message = signed_parts(record, envelope).message()
         # By the time of writing: a backlog outlives the key that signed it.
         verdict = self.keys.verify(key_id, self.topic, message, signature, at=record.appended_at)
         if verdict is KeyVerdict.UNKNOWN_KEY:
@@ -97,7 +97,7 @@ class Admission:
         home, here = self.limits.of_tenant(envelope.tenant_id), record.position.partition
         if home is None or home.partition == here or self.limits.of_partition(here) is None:
             return
-        message = _signed(record, envelope)._replace(partition=home.partition).message()
+        message = signed_parts(record, envelope)._replace(partition=home.partition).message()
         if self.keys.verify(key_id, self.topic, message, signature, at=record.appended_at) is KeyVerdict.VALID:
             self._tell(record, envelope, self._owner(here), "copied into another tenant's partition")
 
@@ -151,20 +151,6 @@ _WIRE_REASONS = {
     wire_format.TooLarge: Reason.TOO_LARGE,
     wire_format.Malformed: Reason.MALFORMED,
 }
-
-
-def _signed(record: RawRecord, envelope: Envelope) -> Signed:
-    return Signed(
-        topic=record.position.topic,
-        partition=record.position.partition,
-        key=record.key or b"",
-        id=envelope.id,
-        type=envelope.type,
-        tenant_id=envelope.tenant_id,
-        subject=envelope.subject,
-        time=envelope.time,
-        value=record.value or b"",
-    )
 
 
 def _difference(event: Any, envelope: Envelope) -> str | None:

@@ -7,6 +7,9 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from schemas.envelope import Envelope
+from schemas.signature import Signed
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -40,6 +43,21 @@ class RawRecord:
     @property
     def value_hash(self) -> str:
         return sha256(self.value or b"").hexdigest()
+
+
+def signed_parts(record: RawRecord, envelope: Envelope) -> Signed:
+    """What the record's signature, if it is ours, was made of; `envelope` is that of its headers."""
+    return Signed(
+        topic=record.position.topic,
+        partition=record.position.partition,
+        key=record.key or b"",
+        id=envelope.id,
+        type=envelope.type,
+        tenant_id=envelope.tenant_id,
+        subject=envelope.subject,
+        time=envelope.time,
+        value=record.value or b"",
+    )
 
 
 @dataclass(frozen=True, slots=True)

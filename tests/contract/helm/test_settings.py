@@ -16,7 +16,7 @@ import pytest
 from infra.ops.audit.__main__ import POOL_SIZE as SEALER_POOL
 from infra.ops.audit.settings import SealerSettings
 from infra.ops.cli.main import COMMANDS
-from infra.ops.console.database import POOL_SIZE as CONSOLE_POOL
+from infra.ops.console.__main__ import POOL_SIZE as CONSOLE_POOL
 from infra.ops.console.settings import ConsoleSettings
 from infra.ops.lag.database import POOL_SIZE as LAG_POOL
 from infra.ops.lag.settings import LagSettings
@@ -162,3 +162,15 @@ def test_traces_are_sent_only_where_a_collector_is_named(render: Render, default
     assert traced["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
     assert traced["OTEL_TRACES_SAMPLER_ARG"] == "0.1"
     assert [name for name in defaults.environment("deliver") if name.startswith("OTEL")] == []
+
+
+def test_console_and_toolbox_know_whom_to_ask(render: Render, defaults: Rendered) -> None:
+    rendered = render("prometheus")
+    for pod in ("console", "toolbox"):
+        assert rendered.environment(pod)["TICKETSTREAM_PROMETHEUS_URL"] == "http://prometheus.monitoring.svc:9090"
+        url = rendered.environment(pod)["TICKETSTREAM_LAG_URL"]
+        host, _, port = url.removeprefix("http://").partition(":")
+        service = rendered.one("Service", "lag")
+        assert host.split(".")[0] == service["metadata"]["name"]
+        assert int(port) in {one["port"] for one in service["spec"]["ports"]}
+    assert "TICKETSTREAM_PROMETHEUS_URL" not in defaults.environment("console")
