@@ -72,6 +72,7 @@ the chart has no value that holds one. */}}
 - {name: TICKETSTREAM_CONSOLE_PORT, value: {{ .facts.port | quote }}}
 - {name: TICKETSTREAM_PUBLIC_URL, value: {{ include "ticketstream.publicUrl" .root | quote }}}
 - {name: TICKETSTREAM_REPLAY_SIGNING_KEY_FILE, value: /etc/ticketstream/keys/signing.pem}
+{{ include "ticketstream.whatIsAsked" .root }}
 {{- with $values.trustedProxies }}
 - {name: TICKETSTREAM_TRUSTED_PROXIES, value: {{ join "," . | quote }}}
 {{- end }}
@@ -81,6 +82,18 @@ the chart has no value that holds one. */}}
 - {name: TICKETSTREAM_LAG_PORT, value: {{ .facts.port | quote }}}
 {{ include "ticketstream.lagsView" .root }}
 {{- end }}
+{{- end -}}
+
+{{/* Whom operators' commands ask how things are. */}}
+{{- define "ticketstream.whatIsAsked" -}}
+- {name: TICKETSTREAM_LAG_URL, value: {{ include "ticketstream.lagUrl" . | quote }}}
+{{- with .Values.prometheusUrl }}
+- {name: TICKETSTREAM_PROMETHEUS_URL, value: {{ . | quote }}}
+{{- end }}
+{{- end -}}
+
+{{- define "ticketstream.lagUrl" -}}
+http://{{ include "ticketstream.processName" (dict "root" . "name" "lag") }}.{{ .Release.Namespace }}.svc:8082
 {{- end -}}
 
 {{/* A role's address; its password is beside it, so that any character may be in it: dict root, role, secret, key. */}}

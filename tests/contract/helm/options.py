@@ -37,6 +37,7 @@ _SETTINGS: Mapping[str, Mapping[str, object]] = {
         "tracing.sampleRatio": 0.1,
         "schemaRegistry.url": "http://registry:8081",
     },
+    "prometheus": {"prometheusUrl": "http://prometheus.monitoring.svc:9090", "toolbox.enabled": True},
     "no ingress": {"ingress.enabled": False, "ingress.host": "", "publicUrl": "https://tickets.example.com"},
     "ingress": {
         "ingress.className": "nginx",

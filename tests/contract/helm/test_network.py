@@ -14,7 +14,7 @@ INGRESS_CONTROLLER = {"kubernetes.io/metadata.name": "ingress-nginx"}
 MONITORING = {"kubernetes.io/metadata.name": "monitoring"}
 KEDA = {"kubernetes.io/metadata.name": "keda"}
 SOMEWHERE = {"kubernetes.io/metadata.name": "default"}
-DNS, KAFKA, POSTGRESQL, HTTPS, OTLP, REGISTRY = 53, 9093, 5432, 443, 4318, 8081
+DNS, KAFKA, POSTGRESQL, HTTPS, OTLP, REGISTRY, LAG, PROMETHEUS = 53, 9093, 5432, 443, 4318, 8081, 8082, 9090
 
 
 def policies_of(rendered: Rendered, name: str) -> Iterator[Manifest]:
@@ -77,6 +77,21 @@ def test_keda_reaches_the_lag_service_alone(defaults: Rendered) -> None:
     assert {one for one in PROCESSES for port in (8080, 8082, 9090) if lets_in(defaults, one, KEDA, port)} == {"lag"}
 
 
+@pytest.mark.parametrize(("option", "asking"), [("toolbox", {"console", "toolbox"}), ("defaults", {"console"})])
+def test_the_lag_service_is_asked_by_what_people_use_alone(render: Render, option: str, asking: set[str]) -> None:
+    rendered = render(option)
+    peers = [
+        peer["podSelector"]["matchLabels"]
+        for policy in policies_of(rendered, "lag")
+        for rule in policy.get("ingress", [])
+        for peer in rule["from"]
+        if "podSelector" in peer
+    ]
+    pods = {name: template["metadata"]["labels"].items() for name, template in rendered.pod_templates().items()}
+
+    assert {name for name, labels in pods.items() if any(one.items() <= labels for one in peers)} == asking
+
+
 @pytest.mark.parametrize("process", PROCESSES)
 def test_nobody_reaches_what_nobody_is_named_for(render: Render, process: str) -> None:
     rendered = render("nobody named")
@@ -105,7 +120,7 @@ def test_who_is_named_reaches_the_registry(render: Render) -> None:
         ("reconcile", {DNS, KAFKA, POSTGRESQL, HTTPS}),
         ("sealer", {DNS, POSTGRESQL}),
         ("lag", {DNS, KAFKA, POSTGRESQL}),
-        ("console", {DNS, KAFKA, POSTGRESQL, HTTPS}),
+        ("console", {DNS, KAFKA, POSTGRESQL, HTTPS, LAG}),
         ("setup-migrate", {DNS, POSTGRESQL}),
         ("setup-topics", {DNS, KAFKA, POSTGRESQL}),
     ],
@@ -119,7 +134,9 @@ def test_a_process_reaches_what_it_needs_and_nothing_else(defaults: Rendered, pr
     [
         ("bearer mode", "enrich", {DNS, KAFKA, POSTGRESQL, HTTPS}),
         ("no model", "synthesize", {DNS, KAFKA, POSTGRESQL}),
-        ("toolbox", "toolbox", {DNS, KAFKA, POSTGRESQL, HTTPS}),
+        ("toolbox", "toolbox", {DNS, KAFKA, POSTGRESQL, HTTPS, LAG}),
+        ("prometheus", "toolbox", {DNS, KAFKA, POSTGRESQL, HTTPS, LAG, PROMETHEUS}),
+        ("prometheus", "console", {DNS, KAFKA, POSTGRESQL, HTTPS, LAG, PROMETHEUS}),
         ("traces and registry", "enrich", {DNS, KAFKA, POSTGRESQL, OTLP, REGISTRY}),
         ("traces and registry", "sealer", {DNS, POSTGRESQL, OTLP}),
     ],
