@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 import asyncpg
-from aiohttp import web
+from aiohttp import ClientSession, web
 from confluent_kafka import Producer
 
 from infra.ops.bench.console_rows import Amounts, lag_object, plant, stored_answer
@@ -25,6 +26,7 @@ from infra.ops.console.pages.known import KNOWN
 from infra.ops.console.sessions import Session, Sessions
 from infra.ops.console.sign_in import SignIn
 from infra.ops.console.visits import CommandResult, Rooms
+from infra.ops.local.servicedesk_simulator import DeskSettings, Simulator, SimulatorControl
 from infra.runtime.kafka.topics import ensure_topics
 from infra.runtime.keys.rings import KeyRing, new_ring_key
 from infra.runtime.postgres.pool import Pool, open_pool
@@ -47,6 +49,8 @@ TENANTS = (
     *(f"msp-{n:02}" for n in range(6, 15)),
 )
 ACME, HELD = TENANTS[0], TENANTS[4]
+ANSWERED, SUBJECT = "19998", "Printer on the 3rd floor prints blank pages"
+DESK_KEY = "authtoken-of-acme"
 EVIL = '<script>document.title="owned"</script><img src=x onerror=document.title="owned">\'">{{7*7}}'
 EVIL_TICKET = "..evil_-4711"
 
@@ -84,10 +88,12 @@ class ConsoleWorld:
     support: str = ""
     """Of ACME and HELD only."""
     pool: Pool | None = None
+    credentials: str = field(default_factory=lambda: new_ring_key("k1"))
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self) -> None:
         await self._plant()
+        await self._desk()
         await self._letters()
         self.engineer = await operator_token(self.database.dsns["operator"], "On-call engineer", Role.ENGINEER)
         self.support = await operator_token(self.database.dsns["operator"], "Sam <b>Ray</b>", Role.SUPPORT, ACME, HELD)
@@ -129,6 +135,7 @@ class ConsoleWorld:
             "TICKETSTREAM_LOCAL": "1",
             "TICKETSTREAM_TOPIC_PREFIX": PREFIX,
             "TICKETSTREAM_PUBLIC_URL": "https://edge.example",
+            "TICKETSTREAM_CREDENTIAL_KEYS": self.credentials,
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
         }
 
@@ -162,6 +169,40 @@ class ConsoleWorld:
         finally:
             await connection.close()
 
+    async def _desk(self) -> None:
+        """ACME's, which has the ticket that was answered last, with its note."""
+        simulator = await self._stack.enter_async_context(Simulator())
+        session = await self._stack.enter_async_context(ClientSession())
+        control = SimulatorControl(simulator.url, session)
+        base = await control.put_desk(ACME, DeskSettings(kind="onprem", key=DESK_KEY))
+        await control.create_request(ACME, id=ANSWERED, subject=SUBJECT)
+        note = {"input_data": json.dumps({"note": {"description": "An enhancement"}})}
+        url, opened_by = f"{base}/api/v3/requests/{ANSWERED}/notes", {"authtoken": DESK_KEY}
+        async with session.post(url, data=note, headers=opened_by) as answer:
+            note_id = str((await answer.json())["note"]["id"])
+        ring = KeyRing.parse(self.credentials, variable="TICKETSTREAM_CREDENTIAL_KEYS")
+        stored = ring.encrypt(DESK_KEY.encode(), tenant_id=ACME, column="servicedesk_api_key")
+        connection = await asyncpg.connect(self.database.dsn)
+        try:
+            await connection.execute(
+                "UPDATE tenant_configs SET servicedesk_base_url = $2 WHERE tenant_id = $1", ACME, base
+            )
+            await connection.execute(
+                "INSERT INTO servicedesk_credentials (tenant_id, credential, created_by) VALUES ($1, $2, 'tests')",
+                ACME,
+                stored,
+            )
+            await connection.execute(
+                """WITH answered AS (UPDATE enhancements SET note_id = $3 WHERE tenant_id = $1 AND ticket_id = $2 RETURNING *)
+                   INSERT INTO note_intents
+                       (tenant_id, marker, ticket_id, content_hash, state, event_id, note_id, created_at, sent_at, done_at)
+                   SELECT tenant_id, 'm', ticket_id, content_hash, 'done', event_id, note_id, received_at, posted_at, posted_at
+                   FROM answered""",
+                ACME, ANSWERED, note_id,
+            )  # fmt: skip
+        finally:
+            await connection.close()
+
     async def _letters(self) -> None:
         await ensure_topics({"bootstrap.servers": self.kafka}, prefix=PREFIX, partitions=32, single_node=True)
         producer, codec = Producer({"bootstrap.servers": self.kafka}), Codec()
@@ -179,7 +220,7 @@ class ConsoleWorld:
 
 _LETTERS = (
     (ACME, EVIL_TICKET, "internal_error", f"Traceback: {EVIL}"),
-    (ACME, "19998", "note_refused", "ServiceDesk Plus answers 400: the request is closed"),
+    (ACME, "19997", "note_refused", "ServiceDesk Plus answers 400: the request is closed"),
     (ACME, "19995", "too_long_held", "desk_unavailable for 24 h"),
     ("msp-nordwind", "20311", "internal_error", "ValueError: no such category"),
     (HELD, "20007", "note_refused", "ServiceDesk Plus answers 403: this technician may not add notes"),
@@ -246,9 +287,9 @@ async def _plant_evil(connection: Any, now: datetime) -> None:
     )  # fmt: skip
     await connection.execute(
         """INSERT INTO tickets (tenant_id, ticket_id, subject, description, content_hash, record_offset)
-           VALUES ($1, '19998', 'Printer on the 3rd floor prints blank pages', '', 'h2', 2)""",
-        ACME,
-    )
+           VALUES ($1, $2, $3, '', 'h2', 2)""",
+        ACME, ANSWERED, SUBJECT,
+    )  # fmt: skip
     await connection.execute(
         """INSERT INTO tickets (tenant_id, ticket_id, subject, description, content_hash, record_offset)
            VALUES ($1, $2, $3, '', 'h', 9)""",

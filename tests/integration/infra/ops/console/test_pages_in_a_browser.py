@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.infra.ops.console.browsing import OF_COLOURS, PHONE, RULES, engineer, person
-from tests.integration.infra.ops.console.console_world import ACME, EVIL, EVIL_TICKET, HELD, ConsoleWorld
+from tests.integration.infra.ops.console.console_world import ACME, ANSWERED, EVIL, EVIL_TICKET, HELD, ConsoleWorld
 
 PICTURES = os.environ.get("TICKETSTREAM_CONSOLE_PICTURES")
 """A folder that the handbook's pictures are written to."""
@@ -19,7 +19,7 @@ PAGES = {
     "tenants": "/",
     "tenant": f"/tenants/{ACME}",
     "held-tenant": f"/tenants/{HELD}",
-    "ticket": f"/tenants/{ACME}/tickets/19998",
+    "ticket": f"/tenants/{ACME}/tickets/{ANSWERED}",
     "hostile-ticket": f"/tenants/{ACME}/tickets/{EVIL_TICKET}",
     "dead-letters": "/letters",
     "dead-letter": f"/tenants/{ACME}/letters/0:1",
@@ -82,6 +82,13 @@ async def test_what_somebody_wrote_to_be_run_is_shown_as_text(world: ConsoleWorl
         assert await kim.page.title() != "owned"
         assert await kim.page.locator("main script, main img").count() == 0
         assert kim.wrong == []
+
+
+async def test_the_page_of_a_ticket_asks_the_desk(world: ConsoleWorld, browser: Any) -> None:
+    async with engineer(browser, world) as kim:
+        await kim.goto(PAGES["ticket"])
+        words = await kim.page.locator("main").inner_text()
+    assert "the desk has it" in words and "Not known" not in words
 
 
 async def test_every_page_works_without_script(world: ConsoleWorld, browser: Any) -> None:
