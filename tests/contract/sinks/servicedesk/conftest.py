@@ -199,7 +199,7 @@ async def desk(request: pytest.FixtureRequest, simulator: Simulator) -> AsyncIte
 
 @pytest.fixture(params=["onprem", "cloud"])
 async def real(request: pytest.FixtureRequest, simulator: Simulator) -> AsyncIterator[Real]:
-    real = Real(simulator, request.param, Times(connect=1.0, total=1.0))
+    real = Real(simulator, request.param, Times(connect=2.0, total=2.0))
     yield real
     await real.transport.close()
 

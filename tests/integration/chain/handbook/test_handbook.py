@@ -179,7 +179,7 @@ async def test_every_command_runs(desk: Desk) -> None:
         *(desk.run(one) for one in every), return_exceptions=True
     )  # one that hangs stops no other
 
-    assert [str(one) for one in ended if isinstance(one, BaseException)] == []
+    assert [repr(one) for one in ended if isinstance(one, BaseException)] == []
     results = [one for one in ended if isinstance(one, Result)]
     assert len(results) >= 100
     failed = [
