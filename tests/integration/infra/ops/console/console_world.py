@@ -177,8 +177,9 @@ class ConsoleWorld:
         base = await control.put_desk(ACME, DeskSettings(kind="onprem", key=DESK_KEY))
         await control.create_request(ACME, id=ANSWERED, subject=SUBJECT)
         note = {"input_data": json.dumps({"note": {"description": "An enhancement"}})}
-        url, opened_by = f"{base}/api/v3/requests/{ANSWERED}/notes", {"authtoken": DESK_KEY}
-        async with session.post(url, data=note, headers=opened_by) as answer:
+        headers = {"authtoken": DESK_KEY, "Accept": "application/vnd.manageengine.sdp.v3+json"}
+        async with session.post(f"{base}/api/v3/requests/{ANSWERED}/notes", data=note, headers=headers) as answer:
+            assert answer.status in (200, 201), await answer.text()
             note_id = str((await answer.json())["note"]["id"])
         ring = KeyRing.parse(self.credentials, variable="TICKETSTREAM_CREDENTIAL_KEYS")
         stored = ring.encrypt(DESK_KEY.encode(), tenant_id=ACME, column="servicedesk_api_key")
