@@ -25,7 +25,7 @@ from tests.integration.chain.tenant import Tenant
 
 AT_MOST_SECONDS = 4.5
 """Of the five, what is left to the start of the command."""
-MANY = 56
+MANY = 100
 
 
 async def health(chain: RunningChain, **other: str) -> Health:
@@ -92,18 +92,17 @@ async def test_what_hangs_is_no_answer_and_what_is_away_is_said(chain: RunningCh
 
 
 async def test_a_backlog_is_told_with_its_tenant(chain: RunningChain, tenant: Tenant) -> None:
-    await tenant.faulty(
-        DeskFault(kind="latency", seconds=20.0, lasting=60.0)
-    )  # longer than a desk may take for one call
+    # Slow, but in time: what a desk doesn't answer in time is held, and that would be the desk's matter.
+    await tenant.faulty(DeskFault(kind="latency", seconds=4.0, lasting=120.0))
     await asyncio.gather(*(tenant.told() for _ in range(MANY)))
 
     async def told() -> Finding | None:
         found = await check(chain, "backlog")
-        return found if tenant.tenant_id in found.detail else None
+        return found if tenant.tenant_id in found.detail and not found.ok else None
 
     found = await until(told, "the backlog is seen")
     await chain.desks.clear_faults(tenant.desk)
-    assert found and found.ok is False and re.search(r"\(above (50 warns|100 pages)\)", found.detail)
+    assert found and re.search(r"\(above (50 warns|100 pages)\)", found.detail)
     assert found.next_command == "ticketstream lag show"
 
 

@@ -60,22 +60,22 @@ async def test_scaling_and_a_rolling_restart_of_everything_repeat_no_call(town: 
 @pytest.mark.timeout(400)
 async def test_a_kill_repeats_only_the_calls_that_ran_in_the_killed(town: Town) -> None:
     await town.real_times()
-    traffic = Traffic(town, await town.tenants(8, jobs=8))
-    async with traffic.flowing(per_second=2):
-        for _ in range(3):  # on a slow machine what a worker has in flight may not have got to its call yet
-            victim = await town.start(SYNTHESIZE)
+    for _ in range(3):  # on a busy machine what a worker has in flight may not have got to its call
+        victim = await town.start(SYNTHESIZE)
+        traffic = Traffic(town, await town.tenants(8, jobs=8))
+        async with traffic.flowing(per_second=2):
             await town.works(victim, SYNTHESIZE, events=2)
             await asyncio.sleep(MODEL_SECONDS / 4)
             victim.process.kill()
             await asyncio.sleep(MODEL_SECONDS / 2)
-            if traffic.cut_off():
-                break
-    await traffic.all_said_once(seconds=MODEL_SECONDS * 3 + PATIENCE)
+        await traffic.all_said_once(seconds=MODEL_SECONDS * 3 + PATIENCE)
 
-    calls = traffic.calls()
-    repeated = [sorted(found) for found in calls.values() if found != [200]]
-    made = sum(map(len, calls.values()))
-    print(f"{len(traffic.told)} tickets, {made} model calls, {len(repeated)} ran in the killed")  # noqa: T201
-    assert repeated, "the kill came too early to prove anything"
-    assert all(found == [0, 200] for found in repeated), repeated
-    assert len(calls) == len(traffic.told)
+        calls = traffic.calls()
+        repeated = [sorted(found) for found in calls.values() if found != [200]]
+        made = sum(map(len, calls.values()))
+        print(f"{len(traffic.told)} tickets, {made} model calls, {len(repeated)} ran in the killed")  # noqa: T201
+        assert all(found == [0, 200] for found in repeated), repeated
+        assert len(calls) == len(traffic.told)
+        if repeated:
+            return
+    pytest.fail("three kills came too early to prove anything")

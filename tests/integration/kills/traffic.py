@@ -54,10 +54,6 @@ class Traffic:
             calls.setdefault(call["messages_hash"], []).append(call["status"])
         return calls
 
-    def cut_off(self) -> bool:
-        """Whether a call's caller was gone."""
-        return any(0 in ended for ended in self.calls().values())
-
     async def _flow(self, pause: float) -> None:
         for number, tenant in zip(itertools.count(1), itertools.cycle(self.tenants), strict=False):
             task = asyncio.create_task(self._tell(tenant, subject(tenant, number)))
