@@ -31,6 +31,15 @@ WHOLE_CHAINS = (
     "tests/chaos/test_chaos",
 )
 
+ONE_TRY = (
+    "tests/integration/kills/",
+    "tests/integration/canaries/",
+    "tests/integration/infra/runtime/",
+    "tests/integration/sinks/",
+    "tests/integration/infra/ops/lag/test_exactness",
+)
+"""What proves that nothing is lost, said twice, told or shown to others: there one failure in a hundred counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class MigratedDatabase:
@@ -47,7 +56,12 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that kill or count what others share come last; for several workers, the longest piece of work comes first."""
+    """Tests that kill or count what others share come last; for several workers, the longest piece of work comes first. In CI, whose
+    machine may be busy, what talks to real servers has a second try, and the summary names what needed it."""
+    if os.environ.get("CI") == "true":
+        for item in items:
+            if item.nodeid.startswith("tests/integration/") and not item.nodeid.startswith(ONE_TRY):
+                item.add_marker(pytest.mark.flaky(reruns=1))
     several = hasattr(config, "workerinput")
     items.sort(
         key=lambda item: (
