@@ -56,8 +56,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that kill or count what others share come last; for several workers, the longest piece of work comes first. In CI, whose
-    machine may be busy, what talks to real servers has a second try, and the summary names what needed it."""
+    """Tests that kill or count what others share come last; for several workers, the longest piece of work comes first. In CI, on a
+    machine that may be busy, what talks to real servers has a second try, and the summary names what needed it."""
     if os.environ.get("CI") == "true":
         for item in items:
             if item.nodeid.startswith("tests/integration/") and not item.nodeid.startswith(ONE_TRY):
