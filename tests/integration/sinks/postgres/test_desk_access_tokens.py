@@ -201,7 +201,7 @@ async def test_at_rest_a_token_is_encrypted_for_its_tenant_and_another_ring_fetc
     assert await StoredAccessTokens(pool, other_ring).take(of) == Fetch()
 
 
-@pytest.mark.parametrize("service", ["ingest", "enrich", "synthesize", "feedback_aggregate", "console", "lag"])
+@pytest.mark.parametrize("service", ["ingest", "enrich", "synthesize", "feedback_aggregate", "lag"])
 async def test_who_speaks_to_no_desk_cannot_touch_tokens(tenant: str, pool_of: PoolOf, service: str) -> None:
     pool = await pool_of(service)
     for statement in (
