@@ -31,7 +31,7 @@ _NEVER = -1
 
 
 class LaneReader:
-    """Blocking; every question is asked at once, and waited for `seconds` in all. Raises KafkaAway."""
+    """Blocking; what can be is asked at once, and waited for `seconds` in all. Raises KafkaAway."""
 
     def __init__(self, client_config: Mapping[str, Any], prefix: str, seconds: float) -> None:
         self._prefix, self._seconds = prefix, seconds
@@ -47,6 +47,9 @@ class LaneReader:
         places = {stage: TopicPartition(stage.consumes.named(self._prefix), partition) for stage in STAGES}
         groups = {stage: stage.group(self._prefix) for stage in STAGES}
         try:
+            # So that who leads the partitions is known: where it has to ask that for itself, librdkafka may miss the answer, and
+            # asks again three seconds later.
+            self._client.list_topics(timeout=self._seconds)
             committed = {
                 stage: self._client.list_consumer_group_offsets(
                     [ConsumerGroupTopicPartitions(groups[stage], [place])], request_timeout=self._seconds

@@ -23,7 +23,7 @@ from schemas.topics import Topic
 
 ANSWER_SECONDS = 2.0
 AT_ONCE = 1000
-FIRST_STEP, LONGEST_STEP = 500, 32_000
+FIRST_STEP, LONGEST_STEP = 500, 8000
 POLL_SECONDS = 0.1
 READ_AHEAD_KBYTES = 8192
 _FATAL = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART)
@@ -170,12 +170,8 @@ def headers_of(message: Message) -> Headers:
 
 def about_ticket(ticket_id: str) -> Wanted:
     """By `ce_subject`, undecoded."""
-    name, value = "ce_subject", ticket_id.encode()
-
-    def wanted(headers: Headers) -> bool:
-        return any(key == name and there == value for key, there in headers)
-
-    return wanted
+    header = ("ce_subject", ticket_id.encode())
+    return lambda headers: header in headers
 
 
 def away(error: KafkaException) -> KafkaAway:

@@ -225,9 +225,5 @@ def _within(stretch: Stretch, kept: Stretch) -> Stretch:
 
 
 def _letter_about(ticket_id: str) -> Callable[[Headers], bool]:
-    names = (ticket_id.encode(), b"")
-
-    def wanted(headers: Headers) -> bool:
-        return any(key == "ce_subject" and there in names for key, there in headers)
-
-    return wanted
+    own, unknown = ("ce_subject", ticket_id.encode()), ("ce_subject", b"")
+    return lambda headers: own in headers or unknown in headers
