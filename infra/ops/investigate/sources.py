@@ -16,7 +16,7 @@ from infra.runtime.keys.rings import KeyRing, KeyRingError
 from infra.runtime.postgres.pool import Pool
 from schemas.wire_format import Codec
 
-LOOK_SECONDS = 1.2
+LOOK_SECONDS = 1.1
 """For what has to be searched for in Kafka."""
 ANSWER_SECONDS = 4.0
 """For all that a source is asked."""
