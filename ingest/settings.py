@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+from pydantic import Field, SecretStr
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-
-from infra.runtime.keys.rings import KeyRing, KeyRingError
-from infra.runtime.settings import CommaSeparated, SigningSettings
-from ingest.source_address import SourceAddresses
-
-
-def _ring_of(variable: str) -> Callable[[SecretStr], SecretStr]:
-    def check(text: SecretStr) -> SecretStr:
-        try:
-            KeyRing.parse(text.get_secret_value(), variable=variable)
-        except KeyRingError as error:
-            raise ValueError(str(error).removeprefix(f"{variable}: ")) from None
-        return text
-
-    return check
-
-
-def _networks(text: object) -> object:
-    """A list of addresses and networks, separated by commas."""
-    if not isinstance(text, str):
-        return text
-    found = tuple(one.strip() for one in text.split(",") if one.strip())
-    SourceAddresses.parse(found)
-    return found
+from infra.runtime.keys.ring_text import RingText
+from infra.runtime.keys.rings import KeyRing
+from infra.runtime.settings import SigningSettings
+from ingest.source_address import SourceAddresses, TrustedProxies
 
 
 class IngestSettings(SigningSettings):
@@ -37,12 +15,12 @@ class IngestSettings(SigningSettings):
     addresses and networks whose `X-Forwarded-For` is believed."""
 
     database_url: SecretStr = Field(alias="DATABASE_URL_INGEST")
-    webhook_keys: Annotated[SecretStr, AfterValidator(_ring_of("TICKETSTREAM_WEBHOOK_KEYS"))]
-    link_keys: Annotated[SecretStr, AfterValidator(_ring_of("TICKETSTREAM_LINK_KEYS"))]
+    webhook_keys: RingText
+    link_keys: RingText
     ingest_port: int = Field(8080, ge=0, le=65535)
     ingest_host: str = "127.0.0.1"
     public_url: str | None = Field(None, pattern=r"^https?://")
-    trusted_proxies: Annotated[CommaSeparated, BeforeValidator(_networks)] = ()
+    trusted_proxies: TrustedProxies = ()
 
     @property
     def webhook_ring(self) -> KeyRing:

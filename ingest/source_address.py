@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Annotated
 
 from aiohttp import web
+from pydantic import BeforeValidator
+
+from infra.runtime.settings import CommaSeparated
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -77,3 +81,15 @@ def _network(text: str) -> Network:
         return ip_network(text.strip(), strict=False)
     except ValueError:
         raise ValueError(f"{text.strip()!r} is neither an address nor a network such as 10.0.0.0/8") from None
+
+
+def _networks(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    found = tuple(one.strip() for one in text.split(",") if one.strip())
+    SourceAddresses.parse(found)
+    return found
+
+
+TrustedProxies = Annotated[CommaSeparated, BeforeValidator(_networks)]
+"""A setting: addresses and networks, separated by commas, checked at start."""

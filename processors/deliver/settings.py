@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field
 
-from infra.runtime.keys.rings import KeyRing, KeyRingError
+from infra.runtime.keys.ring_text import RingText
+from infra.runtime.keys.rings import KeyRing
 from infra.runtime.stream.settings import StageSettings
 
 
@@ -15,18 +16,9 @@ class DeliverSettings(StageSettings):
 
     database_url: str = Field(repr=False, alias="DATABASE_URL_DELIVER", min_length=8)
     public_url: str = Field(pattern=r"^https?://[^\s/]+[^\s]*$")
-    credential_keys: SecretStr
-    link_keys: SecretStr
+    credential_keys: RingText
+    link_keys: RingText
     notes_a_day: int = Field(3, ge=1, le=100)
-
-    @field_validator("credential_keys", "link_keys")
-    @classmethod
-    def _is_ring(cls, text: SecretStr) -> SecretStr:
-        try:
-            KeyRing.parse(text.get_secret_value(), variable="key ring")
-        except KeyRingError as error:
-            raise ValueError(str(error).removeprefix("key ring: ")) from None
-        return text
 
     @property
     def credential_ring(self) -> KeyRing:

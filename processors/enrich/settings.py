@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field
 
-from infra.runtime.keys.rings import KeyRing, KeyRingError
+from infra.runtime.keys.ring_text import RingText
+from infra.runtime.keys.rings import KeyRing
 from infra.runtime.stream.settings import StageSettings
 
 
@@ -19,17 +20,7 @@ class EnrichSettings(StageSettings):
     gather_seconds: float = Field(10.0, gt=0, le=60)
     gather_edits_seconds: float = Field(10.0, ge=0, le=60)
     notes_a_day: int = Field(3, ge=1, le=100)
-    credential_keys: SecretStr | None = None
-
-    @field_validator("credential_keys")
-    @classmethod
-    def _is_ring(cls, text: SecretStr | None) -> SecretStr | None:
-        try:
-            if text is not None:
-                KeyRing.parse(text.get_secret_value(), variable="key ring")
-        except KeyRingError as error:
-            raise ValueError(str(error).removeprefix("key ring: ")) from None
-        return text
+    credential_keys: RingText | None = None
 
     @property
     def credential_ring(self) -> KeyRing | None:

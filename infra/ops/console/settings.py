@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pydantic import Field, SecretStr
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-
-from infra.runtime.keys.rings import KeyRing, KeyRingError
-from infra.runtime.settings import CommaSeparated, ProcessSettings
-from ingest.source_address import SourceAddresses
+from infra.runtime.keys.ring_text import RingText
+from infra.runtime.keys.rings import KeyRing
+from infra.runtime.settings import ProcessSettings
+from ingest.source_address import SourceAddresses, TrustedProxies
 
 KEYS = "TICKETSTREAM_CONSOLE_KEYS"
-
-
-def _ring(text: SecretStr) -> SecretStr:
-    try:
-        KeyRing.parse(text.get_secret_value(), variable=KEYS)
-    except KeyRingError as error:
-        raise ValueError(str(error).removeprefix(f"{KEYS}: ")) from None
-    return text
-
-
-def _networks(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    found = tuple(one.strip() for one in text.split(",") if one.strip())
-    SourceAddresses.parse(found)
-    return found
 
 
 class ConsoleSettings(ProcessSettings):
@@ -36,10 +19,10 @@ class ConsoleSettings(ProcessSettings):
 
     database_url: SecretStr = Field(alias="DATABASE_URL_CONSOLE", min_length=8)
     operator_url: SecretStr = Field(alias="DATABASE_URL_OPERATOR", min_length=8)
-    console_keys: Annotated[SecretStr, AfterValidator(_ring)]
+    console_keys: RingText
     console_port: int = Field(8081, ge=0, le=65535)
     console_host: str = "127.0.0.1"
-    trusted_proxies: Annotated[CommaSeparated, BeforeValidator(_networks)] = ()
+    trusted_proxies: TrustedProxies = ()
     console_commands: int = Field(6, ge=1, le=100)
     """Commands at once; a person has half of them at most."""
     console_command_seconds: float = Field(3600.0, ge=1, le=86_400)

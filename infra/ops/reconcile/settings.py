@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
 from infra.ops.reconcile.ports import Limits
-from infra.runtime.keys.rings import KeyRing, KeyRingError
+from infra.runtime.keys.ring_text import RingText
+from infra.runtime.keys.rings import KeyRing
 from infra.runtime.settings import SigningSettings
 
 
@@ -15,7 +16,7 @@ class ReconcileSettings(SigningSettings):
     """`DATABASE_URL_RECONCILE` is the DSN of the role `ticketstream_reconcile`; the ring opens the desks' credentials."""
 
     database_url: SecretStr = Field(alias="DATABASE_URL_RECONCILE", min_length=8)
-    credential_keys: SecretStr
+    credential_keys: RingText
     reconcile_interval_seconds: float = Field(300.0, ge=1, le=86_400)
     reconcile_grace_seconds: float = Field(120.0, ge=0, le=3600)
     """Younger tickets are left to their webhook."""
@@ -23,15 +24,6 @@ class ReconcileSettings(SigningSettings):
     """So far before the newest known ticket each run begins."""
     reconcile_calls_per_minute: int = Field(20, ge=1, le=600)
     """To one desk."""
-
-    @field_validator("credential_keys")
-    @classmethod
-    def _is_ring(cls, text: SecretStr) -> SecretStr:
-        try:
-            KeyRing.parse(text.get_secret_value(), variable="key ring")
-        except KeyRingError as error:
-            raise ValueError(str(error).removeprefix("key ring: ")) from None
-        return text
 
     @property
     def credential_ring(self) -> KeyRing:
