@@ -23,7 +23,9 @@ from schemas.topics import Topic
 
 ANSWER_SECONDS = 2.0
 AT_ONCE = 1000
-FIRST_STEP, LONGEST_STEP = 500, 8000
+FIRST_STEP, LONGEST_STEP = 2000, 32_000
+SURELY = 0.7
+"""The part of the time that is left for which a further step is meant: one that isn't read to its end counts for nothing."""
 POLL_SECONDS = 0.1
 READ_AHEAD_KBYTES = 8192
 _FATAL = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART)
@@ -123,12 +125,14 @@ class PartitionReader:
         found: list[RawRecord] = []
         first, step = asked.end, FIRST_STEP
         while first > asked.first and len(found) < enough and time.monotonic() < deadline:
-            piece = Stretch(max(asked.first, first - step), first)
+            piece, began = Stretch(max(asked.first, first - step), first), time.monotonic()
             more, reached = self._read(topic, piece, wanted, deadline, AT_ONCE)
             if reached < piece.end:  # only its older part: not looked at, for what isn't is to lie in one piece
                 found = more + found
                 break
-            found, first, step = more + found, piece.first, min(step * 4, LONGEST_STEP)
+            found, first, now = more + found, piece.first, time.monotonic()
+            readable = piece.length / (now - began) * (deadline - now) * SURELY
+            step = max(FIRST_STEP, min(step * 4, LONGEST_STEP, round(readable)))
         return Search(tuple(found), Stretch(first, asked.end), asked)
 
     def _read(
