@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections import defaultdict
 from contextlib import AsyncExitStack
@@ -38,6 +37,7 @@ from tests.chaos.proxy import TcpProxy, to_port, to_socket
 from tests.chaos.sender import Sender
 from tests.chaos.sender import Site as SenderSite
 from tests.chaos.tickets import tenant_ids
+from tests.integration.own_chain import inherited
 
 WHO = "chaos"
 ROOT = Path(__file__).parents[2]
@@ -45,7 +45,6 @@ PARTITIONS = 32
 MAX_CONNECTIONS = 200
 """16 workers with 8 connections each while the stages are scaled out, and the edges'."""
 KNOWN_SECONDS = 30.0
-NOT_OURS = ("TICKETSTREAM_", "KAFKA_", "DATABASE_URL", "OPENROUTER_", "OTEL_", "SCHEMA_REGISTRY_")
 STOP_SECONDS = {"synthesize": 45.0}
 
 
@@ -180,8 +179,7 @@ class World:
         self.model = ModelControl(f"http://{LOOPBACK}:{self._model_port}", self.session)
 
     def _inherited(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
-        return kept | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
+        return inherited() | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
 
     def _where(self) -> Site:
         proxied = f"postgresql://nobody:x@{LOOPBACK}:{self._proxies['postgres'][0].port}/{DATABASE}?sslmode=disable"

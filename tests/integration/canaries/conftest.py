@@ -4,43 +4,33 @@ database of its own on the session's server."""
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
-import aiohttp
-import asyncpg
 import pytest
 
 from infra.ops.local.kafka import KafkaBroker, MissingTool, SuperUser
 from infra.ops.local.model_server import ModelServer
-from infra.ops.local.servicedesk_simulator import SimulatorControl
-from infra.ops.local.stack import LocalStack, StackOptions, WantedPorts
 from infra.ops.local.stack.service import ServiceSpec
 from infra.ops.local.stack.services import Site, service_groups
 from infra.runtime.kafka.acls import PRINCIPAL_PREFIX, SERVICES
-from infra.runtime.postgres.pool import open_pool
 from schemas.topics import Stage
 from tests.conftest import missing_tool
 from tests.integration.chain.running_chain import RunningChain
-from tests.integration.chain.tap import Tap
 from tests.integration.infra.runtime.kafka.guarded import GuardedKafka
+from tests.integration.own_chain import Premises
 from tests.otlp_sink import OtlpSink
 
 if TYPE_CHECKING:
     from tests.conftest import MigratedDatabase
 
-PREFIX, DATABASE, PARTITIONS = "canaries.", "canaries", 8
+PREMISES = Premises("canaries", 8)
 BUGGY = (Stage.ENRICH.value, Stage.DELIVER.value)
-NOT_OURS = ("TICKETSTREAM_", "KAFKA_", "DATABASE_URL", "OPENROUTER_", "OTEL_", "SCHEMA_REGISTRY_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +74,7 @@ async def kafka_with_logins(session_dir: Path) -> AsyncIterator[GuardedKafka]:
     users = [f"{PRINCIPAL_PREFIX}{service}" for service in SERVICES]
     kafka = GuardedKafka(broker.client, {user: f"canary-sasl-{token_hex(16)}" for user in users})
     await asyncio.to_thread(kafka.make_users, users)
-    ran = await kafka.ensure(PREFIX, "--partitions", str(PARTITIONS), "--acls")
+    ran = await kafka.ensure(PREMISES.prefix, "--partitions", str(PREMISES.partitions), "--acls")
     assert ran.code == 0, ran.err
     yield kafka
     await broker.stop()
@@ -96,46 +86,24 @@ async def aviary(
 ) -> AsyncIterator[Aviary]:
     """Everything runs and is ready."""
     kafka = kafka_with_logins
-    await _database(postgres.dsn)
-    folder = Path(tempfile.mkdtemp(prefix="ts-canaries-"))
+    await PREMISES.make_database(postgres)
     chosen = {
         "OPENROUTER_API_KEY": f"sk-or-canary-{token_hex(16)}",
         "KAFKA_SSL_KEY_PASSWORD": f"canary-ssl-{token_hex(16)}",
     }
-    async with ModelServer() as model, OtlpSink() as collector, aiohttp.ClientSession() as session:
-        known = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
-        known |= {f"DATABASE_URL_{service.upper()}": _own(dsn) for service, dsn in postgres.dsns.items()}
-        known |= chosen | kafka.variables(f"{PRINCIPAL_PREFIX}operator")
+    async with PREMISES.folder() as folder, ModelServer() as model, OtlpSink() as collector:
+        known = PREMISES.environment(postgres) | chosen | kafka.variables(f"{PRINCIPAL_PREFIX}operator")
         known |= {
-            "DATABASE_URL": _own(postgres.dsn),
-            "TICKETSTREAM_TOPIC_PREFIX": PREFIX,
             "TICKETSTREAM_LOG_LEVEL": "DEBUG",
             "TICKETSTREAM_RECONCILE_INTERVAL_SECONDS": "3",
             "TICKETSTREAM_MODEL_API_BASE": model.base_url,
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
             "OTEL_BSP_SCHEDULE_DELAY": "200",
         }
-        started_by = known | {"TICKETSTREAM_OPERATOR_TOKEN": f"canary-operator-{token_hex(16)}"}
-        options = StackOptions(folder, WantedPorts.any_free(), environment=started_by)
-        async with LocalStack(options, groups=partial(with_the_bug, kafka)) as stack:
-            assert stack.endpoints.servicedesk
-            pool = await open_pool(known["DATABASE_URL_OPERATOR"], service="operator")
-            tap = Tap(kafka.client["bootstrap.servers"], PREFIX, PARTITIONS, kafka.client)
-            desks = SimulatorControl(stack.endpoints.servicedesk, session)
-            chain = RunningChain(stack, known, session, pool, desks, tap)
-            planted = chosen | {"TICKETSTREAM_OPERATOR_TOKEN": started_by["TICKETSTREAM_OPERATOR_TOKEN"]}
+        token = {"TICKETSTREAM_OPERATOR_TOKEN": f"canary-operator-{token_hex(16)}"}
+        groups = partial(with_the_bug, kafka)
+        running = PREMISES.running(folder, known, groups=groups, login=kafka.client, only_services=token)
+        async with running as chain:
+            planted = chosen | token
             planted |= {f"Kafka password of {user}": password for user, password in kafka.passwords.items()}
-            yield Aviary(chain, kafka, model, planted, session_dir, _own(postgres.dsn), collector)
-            tap.close()
-            await pool.close()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-async def _database(dsn: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    await connection.execute(f"CREATE DATABASE {DATABASE}")
-    await connection.close()
-
-
-def _own(dsn: str) -> str:
-    return urlunsplit(urlsplit(dsn)._replace(path=f"/{DATABASE}"))
+            yield Aviary(chain, kafka, model, planted, session_dir, PREMISES.dsn(postgres.dsn), collector)

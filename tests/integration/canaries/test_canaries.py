@@ -11,7 +11,7 @@ import pytest
 
 from infra.ops.local.servicedesk_simulator import DeskSettings
 from tests.integration.canaries import desks, people, places, processes
-from tests.integration.canaries.conftest import PARTITIONS, Aviary
+from tests.integration.canaries.conftest import PREMISES, Aviary
 from tests.integration.canaries.flock import PATIENCE, Flock, plant_what_the_stack_made
 from tests.integration.canaries.needles import Found
 from tests.integration.chain.polling import until
@@ -29,7 +29,7 @@ async def search(flock: Flock) -> list[Found]:
     places.command_lines(needles)
     places.files_of_the_state_folder(needles, chain.stack)
     places.logs_of_the_servers(needles, flock.aviary.session_dir)
-    places.records_of_all_topics(needles, flock.aviary, PARTITIONS)
+    places.records_of_all_topics(needles, flock.aviary, PREMISES.partitions)
     await places.rows_of_all_tables(needles, flock.aviary.superuser)
     await places.what_processes_show(needles, chain.stack, chain.session)
     return needles.found

@@ -6,44 +6,25 @@ an outside model from the start: tenants that did not agree to one never use it,
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Protocol
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING
 
-import aiohttp
-import asyncpg
 import pytest
 
 from infra.ops.local.model_server import ModelServer
-from infra.ops.local.servicedesk_simulator import DeskFault, SimulatorControl
-from infra.ops.local.stack import LocalStack, StackOptions, WantedPorts
-from infra.runtime.kafka.topics import ensure_topics
-from infra.runtime.postgres.pool import open_pool
+from infra.ops.local.servicedesk_simulator import DeskFault
 from tests.integration.chain.finished import Finished, finish
 from tests.integration.chain.running_chain import PREFIX, RunningChain
 from tests.integration.chain.shelf import TenantShelf
-from tests.integration.chain.tap import Tap
 from tests.integration.chain.tenant import Tenant
+from tests.integration.own_chain import Premises
 from tests.otlp_sink import OtlpSink
 
-PARTITIONS = 160
-DATABASE = "chain"
+if TYPE_CHECKING:
+    from tests.conftest import MigratedDatabase
+
+PREMISES = Premises(PREFIX.removesuffix("."), 160)
 MODEL_KEY = "for-the-local-model"
-
-
-class Database(Protocol):
-    """The session's PostgreSQL."""
-
-    dsn: str
-    dsns: dict[str, str]
-
-
-def on_chain_database(dsn: str) -> str:
-    return urlunsplit(urlsplit(dsn)._replace(path=f"/{DATABASE}"))
 
 
 @pytest.fixture(scope="session")
@@ -62,20 +43,13 @@ async def collector() -> AsyncIterator[OtlpSink]:
 
 @pytest.fixture(scope="session")
 async def chain_environment(
-    kafka: str, postgres: Database, model_server: ModelServer, collector: OtlpSink
+    kafka: str, postgres: MigratedDatabase, model_server: ModelServer, collector: OtlpSink
 ) -> dict[str, str]:
     """The variables of a stack on the session's servers."""
-    connection = await asyncpg.connect(postgres.dsn)
-    await connection.execute(f"CREATE DATABASE {DATABASE}")
-    await connection.close()
-    await ensure_topics({"bootstrap.servers": kafka}, prefix=PREFIX, partitions=PARTITIONS, single_node=True)
-    not_ours = ("TICKETSTREAM_", "KAFKA_", "DATABASE_URL", "OPENROUTER_", "OTEL_", "SCHEMA_REGISTRY_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(not_ours)}
-    named = {f"DATABASE_URL_{service.upper()}": on_chain_database(own) for service, own in postgres.dsns.items()}
-    return kept | named | {
+    await PREMISES.make_database(postgres)
+    await PREMISES.make_topics(kafka)
+    return PREMISES.environment(postgres) | {
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
-        "DATABASE_URL": on_chain_database(postgres.dsn),
-        "TICKETSTREAM_TOPIC_PREFIX": PREFIX,
         "TICKETSTREAM_RECONCILE_INTERVAL_SECONDS": "86400",  # tests make tickets of which no webhook tells
         "TICKETSTREAM_RECONCILE_GRACE_SECONDS": "0",
         "OPENROUTER_API_KEY": MODEL_KEY,
@@ -91,17 +65,8 @@ async def chain_environment(
 @pytest.fixture(scope="session")
 async def chain(chain_environment: dict[str, str]) -> AsyncIterator[RunningChain]:
     """Everything runs and is ready."""
-    folder = Path(tempfile.mkdtemp(prefix="ts-chain-"))
-    stack = LocalStack(StackOptions(folder, WantedPorts.any_free(), environment=chain_environment))
-    async with stack, aiohttp.ClientSession() as session:
-        assert stack.endpoints.servicedesk
-        pool = await open_pool(chain_environment["DATABASE_URL_OPERATOR"], service="operator")
-        tap = Tap(chain_environment["KAFKA_BOOTSTRAP_SERVERS"], PREFIX, PARTITIONS)
-        desks = SimulatorControl(stack.endpoints.servicedesk, session)
-        yield RunningChain(stack, chain_environment, session, pool, desks, tap)
-        tap.close()
-        await pool.close()
-    shutil.rmtree(folder, ignore_errors=True)
+    async with PREMISES.folder() as folder, PREMISES.running(folder, chain_environment) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

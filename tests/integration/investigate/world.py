@@ -26,8 +26,9 @@ from tests.integration.chain.forgery import Forger
 from tests.integration.chain.polling import until
 from tests.integration.chain.running_chain import RunningChain
 from tests.integration.chain.tenant import Tenant
+from tests.integration.own_chain import Premises
 
-PREFIX = "investigate."
+PREMISES = Premises("investigate", 64)
 FOLLOW_SECONDS = POLL_SECONDS + 0.5
 PATIENCE = 150.0
 
@@ -42,7 +43,7 @@ class World:
 
     @property
     def forger(self) -> Forger:
-        return Forger(self.chain, PREFIX)
+        return Forger(self.chain, PREMISES.prefix)
 
     def breaks(self, stage: Stage, ticket_id: str, how: str) -> None:
         """From now on the stage breaks so whenever it handles the ticket."""
@@ -115,7 +116,7 @@ class World:
 
     async def left(self, stage: Stage) -> None:
         """Nobody works for the stage, and its group knows."""
-        admin, group = AdminClient({"bootstrap.servers": self.chain.kafka}), stage.group(PREFIX)
+        admin, group = AdminClient({"bootstrap.servers": self.chain.kafka}), stage.group(PREMISES.prefix)
 
         async def empty() -> bool:
             described = admin.describe_consumer_groups([group], request_timeout=PATIENCE)[group]

@@ -29,10 +29,10 @@ from tests.integration.chain.polling import until
 from tests.integration.chain.running_chain import RunningChain
 from tests.integration.chain.tenant import SUBJECT, Tenant
 from tests.integration.kills.gaps import GAPS
+from tests.integration.own_chain import Premises
 
 KILLABLE = frozenset(gap.service for gap in GAPS)
-PREFIX = "kills."
-PARTITIONS = 64
+PREMISES = Premises("kills", 64)
 FOLLOW_SECONDS = POLL_SECONDS + 0.5
 PATIENCE = 90.0
 
@@ -189,7 +189,7 @@ class Town:
 
                 async def done(stage: Stage = stage) -> bool:
                     try:
-                        found = await admin.list_consumer_group_offsets(stage.group(PREFIX))
+                        found = await admin.list_consumer_group_offsets(stage.group(PREMISES.prefix))
                     except KafkaError:
                         return False
                     offsets = {at.partition: offset.offset for at, offset in found.items()}
@@ -208,7 +208,7 @@ class Town:
 
     def _ends(self, topic: Topic) -> dict[int, int]:
         ends: dict[int, int] = {}
-        for partition in range(PARTITIONS):
+        for partition in range(PREMISES.partitions):
             if records := self.chain.tap.records(topic, partition):
                 ends[partition] = records[-1].offset + 1
         return ends
