@@ -41,19 +41,9 @@ test-unit: .venv/dev ## only what needs neither Kafka nor PostgreSQL
 chaos: .venv/dev ## 3,000 tickets of 20 tenants under every fault there is; SEED=n as in an earlier run, SHORT=1 in two minutes
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(CHAOS)
 
-bench: .venv/dev ## the figures that README and handbook name, measured here; half an hour, most of it fairness
-	$(BIN)/ticketstream bench ingest
-	$(BIN)/ticketstream bench chain
-	$(BIN)/ticketstream bench throughput
-	$(BIN)/ticketstream bench burst
-	$(BIN)/ticketstream bench fairness
-	$(BIN)/ticketstream bench memory
-	$(BIN)/ticketstream bench search
-	$(BIN)/ticketstream bench lag
-	$(BIN)/ticketstream bench scrape
-	$(BIN)/ticketstream bench telemetry
-	$(BIN)/ticketstream bench scrape
-	$(BIN)/ticketstream bench telemetry
+bench: .venv/dev ## the figures that README and handbook name, measured here; more than an hour
+	@set -e; for name in ingest chain throughput burst fairness memory search rotation lag scrape telemetry scaling investigate console; do \
+		echo "ticketstream bench $$name"; $(BIN)/ticketstream bench $$name; done
 
 metrics: .venv/run ## infra/handbook/metrics.md, from what the processes declare
 	$(BIN)/python -m infra.ops.metrics.catalogue

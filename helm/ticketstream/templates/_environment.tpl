@@ -31,6 +31,9 @@ the chart has no value that holds one. */}}
 {{- if .facts.signs }}
 - {name: TICKETSTREAM_SIGNING_KEY_FILE, value: /etc/ticketstream/keys/signing.pem}
 {{- end }}
+{{- if .facts.reconciles }}
+{{ include "ticketstream.reconciling" .root }}
+{{- end }}
 {{- range concat (default list .facts.rings) (ternary (default list .facts.bearerRings) list $values.bearerMode) }}
 - name: TICKETSTREAM_{{ upper . }}_KEYS
   valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ . }}-keys}}
@@ -82,6 +85,28 @@ the chart has no value that holds one. */}}
 - {name: TICKETSTREAM_LAG_PORT, value: {{ .facts.port | quote }}}
 {{ include "ticketstream.lagsView" .root }}
 {{- end }}
+{{- end -}}
+
+{{/* What the command `reconcile` needs: the role and the key of the process of that name, from its own Secret. The toolbox is there
+before it is. */}}
+{{- define "ticketstream.reconciling" -}}
+- {name: DATABASE_URL_RECONCILE, value: {{ include "ticketstream.databaseUrl" (dict "root" . "user" "ticketstream_reconcile") | quote }}}
+- name: PGPASSWORD_RECONCILE
+  valueFrom: {secretKeyRef: {name: {{ include "ticketstream.secretName" (dict "root" . "name" "reconcile") }}, key: database-password, optional: true}}
+- {name: TICKETSTREAM_RECONCILE_SIGNING_KEY_FILE, value: /etc/ticketstream/reconcile/signing.pem}
+{{- end -}}
+
+{{- define "ticketstream.reconcilingVolume" -}}
+- name: reconcile-key
+  secret:
+    secretName: {{ include "ticketstream.secretName" (dict "root" . "name" "reconcile") }}
+    defaultMode: 0440
+    optional: true
+    items: [{key: signing.pem, path: signing.pem}]
+{{- end -}}
+
+{{- define "ticketstream.reconcilingMount" -}}
+- {name: reconcile-key, mountPath: /etc/ticketstream/reconcile, readOnly: true}
 {{- end -}}
 
 {{/* Whom operators' commands ask how things are. */}}

@@ -19,6 +19,10 @@ SECRET_VARIABLE = re.compile(r"PASSWORD|_KEYS$|API_KEY$|TOKEN")
 AUTHORITIES = {"kafka-ca", "postgresql-ca"}
 
 
+RECONCILING = {("ticketstream-reconcile", "database-password"), ("ticketstream-reconcile", "signing.pem")}
+"""What the command `reconcile` needs of that process's Secret."""
+
+
 def secrets_of(pod: Manifest) -> set[tuple[str, str]]:
     """`(Secret, key)` that a pod is given, as a variable or as a file."""
     (container,) = pod["containers"]
@@ -46,7 +50,9 @@ def test_each_process_has_its_own_secrets_and_no_others(defaults: Rendered, proc
     own = f"ticketstream-{process.replace('_', '-')}"
     given = {(name, key) for name, key in secrets_of(defaults.pod(process)) if name not in AUTHORITIES}
 
-    assert given == {(own, key) for key in expected(process, rings=rings)}
+    assert given == {(own, key) for key in expected(process, rings=rings)} | (
+        RECONCILING if process == "console" else set()
+    )
 
 
 def test_enrich_opens_credentials_only_where_tenants_are_in_bearer_mode(render: Render) -> None:
@@ -60,7 +66,7 @@ def test_a_process_logs_in_to_the_database_as_its_own_role(defaults: Rendered, p
     variables = defaults.environment(process)
     urls = {name: value for name, value in variables.items() if name.startswith("DATABASE_URL")}
 
-    also = ["DATABASE_URL_OPERATOR"] if process == "console" else []
+    also = ["DATABASE_URL_OPERATOR", "DATABASE_URL_RECONCILE"] if process == "console" else []
     assert list(urls) == [f"DATABASE_URL_{process.upper()}", *also]
     assert urls[f"DATABASE_URL_{process.upper()}"] == (
         f"postgresql://ticketstream_{process}@postgresql:5432/ticketstream"
@@ -101,7 +107,7 @@ def test_a_file_of_a_secret_is_not_for_everybody(rendered: Rendered) -> None:
     for template in rendered.pod_templates().values():
         assert template["spec"]["securityContext"]["fsGroup"] == 10001
         for volume in template["spec"]["volumes"]:
-            if volume["name"] in ("keys", "kafka-client"):
+            if volume["name"] in ("keys", "kafka-client", "reconcile-key"):
                 assert volume["secret"]["defaultMode"] == 0o440, volume["name"]
 
 
@@ -115,6 +121,18 @@ def test_existing_secrets_are_called_as_the_values_say(render: Render) -> None:
     assert rendered.of("ExternalSecret") == {}
     annotations = rendered.pod_templates()["ingest"]["metadata"]["annotations"]
     assert annotations["ticketstream.com/secrets-revision"] == "2026-11-20"
+
+
+def test_the_command_reconcile_has_what_the_process_of_that_name_has(render: Render, defaults: Rendered) -> None:
+    process = defaults.environment("reconcile")
+    for rendered, name in ((defaults, "console"), (render("toolbox"), "toolbox")):
+        given, pod = rendered.environment(name), rendered.pod(name)
+        assert given["DATABASE_URL_RECONCILE"] == process["DATABASE_URL_RECONCILE"]
+        assert given["PGPASSWORD_RECONCILE"] == process["PGPASSWORD"]
+        folder, _, file = str(given["TICKETSTREAM_RECONCILE_SIGNING_KEY_FILE"]).rpartition("/")
+        (volume,) = (one["name"] for one in pod["containers"][0]["volumeMounts"] if one["mountPath"] == folder)
+        (secret,) = (one["secret"] for one in pod["volumes"] if one["name"] == volume)
+        assert (secret["secretName"], secret["items"]) == ("ticketstream-reconcile", [{"key": file, "path": file}])
 
 
 def test_external_secrets_hold_what_pods_are_given_and_no_more(render: Render) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import psutil
 import pytest
@@ -81,6 +82,23 @@ async def test_a_webhook_that_comes_after_all_is_unchanged(tenant: Tenant) -> No
     await tenant.delivered(ticket_id)
     await tenant.handled(Stage.ENRICH, "drop", Reason.UNCHANGED)
     assert len(await tenant.notes(ticket_id)) == 1
+
+
+async def test_where_a_role_has_its_password_beside_its_address_the_command_takes_that(tenant: Tenant) -> None:
+    """As the chart gives both to the console: PGPASSWORD is the operator's there."""
+    chain = tenant.chain
+    own = urlsplit(chain.environment["DATABASE_URL_RECONCILE"])
+    assert own.username and own.password
+    without = own._replace(netloc=f"{own.username}@{own.netloc.rpartition('@')[2]}").geturl()
+    given = {**chain.environment, "DATABASE_URL_RECONCILE": without, "PGPASSWORD": "another's"}
+    ticket_id = await tenant.ticket()
+
+    with pytest.raises(CommandFailed, match="PostgreSQL"):
+        await replace(chain, environment=given).command("reconcile", "--tenant", tenant.tenant_id)
+    found = await replace(chain, environment=given | {"PGPASSWORD_RECONCILE": unquote(own.password)}).command(
+        "reconcile", "--tenant", tenant.tenant_id
+    )
+    assert found["tenants"][0]["tickets"] == [ticket_id]
 
 
 async def test_a_webhook_and_reconcile_at_the_same_time_give_one_note(tenant: Tenant) -> None:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from infra.ops.reconcile.settings import ReconcileSettings
 
 LONGEST_AGO = timedelta(days=30)
-POOL_SIZE = 4
+POOL_SIZE = 2
+KEY_FILE, PROCESS_KEY_FILE = "TICKETSTREAM_RECONCILE_SIGNING_KEY_FILE", "TICKETSTREAM_SIGNING_KEY_FILE"
+"""Where the command has its signing key, and where the process has it, whose surroundings do as well."""
+DATABASE = "DATABASE_URL_RECONCILE"
+PASSWORD = "PGPASSWORD_RECONCILE"  # noqa: S105 - a variable's name
+"""The role's, where DATABASE_URL_RECONCILE has none: PGPASSWORD is somebody else's."""
 
 
 @click.command(cls=JsonCommand)
@@ -103,6 +108,7 @@ def _settings(around: Surroundings) -> ReconcileSettings:
     from pydantic import ValidationError
 
     from infra.ops.reconcile.settings import ReconcileSettings
+    from infra.runtime.postgres.dsn import with_password
     from infra.runtime.settings import explain
 
     found: Mapping[str, str] = around.variables
@@ -110,14 +116,15 @@ def _settings(around: Surroundings) -> ReconcileSettings:
         from infra.ops.local.stack.endpoints import reconcile_environment
 
         found = {**reconcile_environment(around.folder, around.given), **found}
-    for variable in (
-        "KAFKA_BOOTSTRAP_SERVERS",
-        "DATABASE_URL_RECONCILE",
-        "TICKETSTREAM_SIGNING_KEY_FILE",
-        "TICKETSTREAM_CREDENTIAL_KEYS",
-    ):
+    if key_file := found.get(KEY_FILE):
+        found = {**found, PROCESS_KEY_FILE: key_file}
+    elif not found.get(PROCESS_KEY_FILE):
+        around.need(KEY_FILE)
+    for variable in ("KAFKA_BOOTSTRAP_SERVERS", DATABASE, "TICKETSTREAM_CREDENTIAL_KEYS"):
         if not found.get(variable):
             around.need(variable)
+    if password := found.get(PASSWORD):
+        found = {**found, DATABASE: with_password(found[DATABASE], password)}
     fields = ReconcileSettings.model_fields
     names = {name: field.alias or f"TICKETSTREAM_{name.upper()}" for name, field in fields.items()}
     given: dict[str, Any] = {name: found[variable] for name, variable in names.items() if found.get(variable)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -14,6 +13,7 @@ from infra.ops.local.stack.secrets import LocalSecrets
 from infra.runtime.clock import Clock, SystemClock
 from infra.runtime.keys.signing import SigningKey
 from infra.runtime.postgres.availability import PostgresUnavailable
+from infra.runtime.postgres.dsn import as_role
 from infra.runtime.postgres.pool import Pool, open_pool
 from schemas.topics import SIGNED_BY
 from sinks.postgres.audit_log import Change
@@ -100,14 +100,6 @@ def service_dsns(dsn: str, secrets: LocalSecrets, environment: Mapping[str, str]
         service: environment.get(_variable(service)) or as_role(dsn, role(service), secrets.role_password(service))
         for service in DATABASE_SERVICES
     }
-
-
-def as_role(dsn: str, role: str, password: str) -> str:
-    """The same server and database for another role."""
-    parts = urlsplit(dsn)
-    where = parts.netloc.rpartition("@")[2]
-    login = f"{quote(role, safe='')}:{quote(password, safe='')}"
-    return urlunsplit(parts._replace(netloc=f"{login}@{where}"))
 
 
 def role(service: str) -> str:

@@ -79,6 +79,6 @@ def reconcile_environment(state_dir: Path, environment: Mapping[str, str]) -> di
     endpoints, secrets = read_endpoints(state_dir), LocalSecrets(state_dir / "secrets")
     found = {
         "DATABASE_URL_RECONCILE": service_dsns(endpoints.postgres or "", secrets, environment)[RECONCILE],
-        "TICKETSTREAM_SIGNING_KEY_FILE": str(secrets.signing_key_file(RECONCILE)),
+        "TICKETSTREAM_RECONCILE_SIGNING_KEY_FILE": str(secrets.signing_key_file(RECONCILE)),
     }
     return {name: value for name, value in found.items() if not environment.get(name)}

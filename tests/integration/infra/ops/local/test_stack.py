@@ -34,7 +34,7 @@ from infra.ops.local.stack import (
     operator_environment,
     read_endpoints,
 )
-from infra.ops.local.stack.database import DATABASE, as_role, service_dsns
+from infra.ops.local.stack.database import DATABASE, service_dsns
 from infra.ops.local.stack.secrets import LocalSecrets
 from infra.ops.local.stack.service import ServiceSpec
 from infra.ops.local.stack.services import Site, environment, service_groups
@@ -454,11 +454,3 @@ def test_a_named_key_ring_takes_the_place_of_the_stacks_own(tmp_path: Path) -> N
     assert environment(site, "ingest")["TICKETSTREAM_LINK_KEYS"] == "mine:x"
     assert environment(site, "ingest")["TICKETSTREAM_WEBHOOK_KEYS"].startswith("local1:")
     assert "TICKETSTREAM_LINK_KEYS" not in environment(site, "enrich")
-
-
-def test_a_role_takes_the_migrators_place_in_a_dsn() -> None:
-    unix = as_role("postgresql://postgres:p@/ticketstream?host=/tmp/x", "ticketstream_enrich", "a/b")
-    tcp = as_role("postgresql://admin:p%40@db.example:5432/ts?sslmode=require", "ticketstream_enrich", "s")
-
-    assert unix == "postgresql://ticketstream_enrich:a%2Fb@/ticketstream?host=/tmp/x"
-    assert tcp == "postgresql://ticketstream_enrich:s@db.example:5432/ts?sslmode=require"
