@@ -51,13 +51,18 @@ class JsonCommand(click.Command):
             ctx.params["json_to"] = file
             return self._do(ctx)
 
+    def asked_for(self, ctx: click.Context) -> Mapping[str, Sequence[str]]:
+        """What a person at the terminal is asked for before the console, which has no terminal, runs the command: further values
+        of options, by name."""
+        return {}
+
     def _do(self, ctx: click.Context) -> Any:
         path = command_path(ctx)
         if not os.environ.get(CONSOLE_URL) or path not in SERVED:
             return super().invoke(ctx)
         from infra.ops.cli.through_console.client import run_there
 
-        return run_there(path, self, ctx, ctx.meta[ARGS])
+        return run_there(path, self, ctx, ctx.meta[ARGS], self.asked_for)
 
 
 def json_option(command: F) -> F:

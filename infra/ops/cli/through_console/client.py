@@ -7,7 +7,7 @@ import json
 import os
 import ssl
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -26,13 +26,16 @@ SILENT_SECONDS = 60.0
 LONGEST_LINE = 4 * 1024 * 1024
 LONGEST_ERROR = 64 * 1024
 LINES = "application/x-ndjson"
+Ask = Callable[[click.Context], Mapping[str, Sequence[str]]]
 _AWAY = f"check that the console runs and can be reached from here; to connect directly, unset {URL}"
 
 
-def run_there(path: str, command: click.Command, ctx: click.Context, args: Sequence[str]) -> int:
+def run_there(path: str, command: click.Command, ctx: click.Context, args: Sequence[str], ask: Ask) -> int:
     """The command's exit code. Raises Failure where the console can't be asked, or doesn't do it."""
     console = Console.of(os.environ)
     request = request_of(path, command, ctx, args, os.environ)
+    for name, values in ask(ctx).items():
+        request.parameters[name] = [*request.parameters.get(name, ()), *values]
     try:
         ended = _run(console, path, request, ctx)
         if question := ended.get("question"):

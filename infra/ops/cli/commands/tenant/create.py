@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
     from infra.ops.cli.tenancy import Created
 
 
-@click.command(cls=JsonCommand)
+class _Create(JsonCommand):
+    def asked_for(self, ctx: click.Context) -> Mapping[str, Sequence[str]]:
+        from infra.ops.cli.commands.tenant.onboarding import contacts_asked_for
+
+        return {} if ctx.params["json_to"] is not None else {"contact": contacts_asked_for(ctx.params["contacts"])}
+
+
+@click.command(cls=_Create)
 @tenant_argument("ID")
 @click.option("--servicedesk-url", required=True, help="The desk's address, without /api/v3.")
 @click.option(
@@ -62,7 +70,7 @@ def create(
     On a terminal it asks for the contacts that are not given. With --json it asks nothing and checks nothing: see tenant verify.
     """
     from infra.ops.cli.acting import acting
-    from infra.ops.cli.commands.tenant.onboarding import Plan, contacts_given, go_on
+    from infra.ops.cli.commands.tenant.onboarding import Plan, contacts_asked_for, contacts_given, go_on
     from infra.ops.cli.running import run_async
     from infra.ops.cli.surroundings import Surroundings
     from infra.ops.cli.tenancy import create_tenant, pairs
@@ -72,7 +80,8 @@ def create(
     local = around.variables.get("TICKETSTREAM_LOCAL") == "1"
     credential = read_credential(servicedesk_key_file, servicedesk_form, local=local)
     new = NewTenant(tenant_id, servicedesk_url, credential, servicedesk_form, pairs(settings))
-    plan = Plan(contacts_given(contacts, ask=json_to is None), handover_to, with_secret, our_contact)
+    contacts += contacts_asked_for(contacts) if json_to is None else ()
+    plan = Plan(contacts_given(contacts), handover_to, with_secret, our_contact)
     plan.check(servicedesk_form)
 
     async def make() -> None:

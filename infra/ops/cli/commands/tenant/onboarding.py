@@ -49,27 +49,36 @@ class Plan:
                 raise WrongUse(f"--handover {error.filename or self.folder}: {error.strerror}", cure) from None
 
 
-def contacts_given(given: tuple[str, ...], *, ask: bool) -> dict[ContactKind, Contact | None]:
-    """Those of the options; on a terminal the others are asked for, an empty answer is none. Raises WrongUse."""
+def contacts_given(given: tuple[str, ...]) -> dict[ContactKind, Contact | None]:
+    """Those of the options. Raises WrongUse."""
     try:
         found = parse_contacts(pairs(given))
     except BadSetting as error:
         raise WrongUse("--contact", str(error)) from None
-    if ask and sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
-        click.echo(f"Contacts, like {EXAMPLE}; Enter leaves one out for now.")
-        for kind in ContactKind:
-            if kind not in found:
-                found[kind] = _asked(kind)
     return {kind: contact for kind, contact in found.items() if contact is not None}
 
 
-def _asked(kind: ContactKind) -> Contact | None:
+def contacts_asked_for(given: tuple[str, ...]) -> tuple[str, ...]:
+    """On a terminal, one by one, those that the options don't give, as an option would: KIND=CONTACT; an empty answer is none.
+    Raises WrongUse."""
+    if sys.stdin is None or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return ()
+    contacts_given(given)
+    known = pairs(given)
+    click.echo(f"Contacts, like {EXAMPLE}; Enter leaves one out for now.")
+    answers = {kind: _asked(kind) for kind in ContactKind if kind not in known}
+    return tuple(f"{kind}={answer}" for kind, answer in answers.items() if answer)
+
+
+def _asked(kind: ContactKind) -> str:
     while True:
-        answer = click.prompt(ASKED[kind], default="", show_default=False)
+        answer: str = click.prompt(ASKED[kind], default="", show_default=False)
         try:
-            return parse_contacts({kind.value: answer})[kind]
+            parse_contacts({kind.value: answer})
         except BadSetting as error:
             click.echo(str(error), err=True)
+        else:
+            return answer
 
 
 async def go_on(at_work: Acting, created: Created, plan: Plan, change: Change, output: Output) -> None:

@@ -92,6 +92,32 @@ def test_what_is_asked_there_is_asked_here(console: type[Fake], monkeypatch: pyt
     assert asked == ["End it?"] and [sent.get("yes") for _, _, sent in console.asked] == [None, True]
 
 
+def test_contacts_that_are_not_given_are_asked_for_at_the_terminal(
+    console: type[Fake], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "desk.key").write_text("of the desk")
+    words = ["tenant", "create", "msp", "--servicedesk-url", "https://desk.example", "--reason", "x"]
+    words += [
+        "--servicedesk-key-file",
+        f"{tmp_path}/desk.key",
+        "--contact",
+        "executive=Jo Doe <jo@example.com> 1234567",
+    ]
+    answers = iter(["Al Poe <al@example.com> +49 30 1234", ""])
+    monkeypatch.setattr("click.prompt", lambda *_, **__: next(answers))
+    for terminal in (True, False):
+        monkeypatch.setattr("sys.stdin.isatty", lambda terminal=terminal: terminal)
+        monkeypatch.setattr("sys.stdout.isatty", lambda terminal=terminal: terminal)
+        console.answers.append([{"exit": 0}])
+        assert run(words) == 0
+    given = "executive=Jo Doe <jo@example.com> 1234567"
+    assert [sent["contact"] for _, _, sent in console.asked] == [
+        [given, "technical=Al Poe <al@example.com> +49 30 1234"],
+        [given],
+    ]
+    assert next(answers, "all were asked") == "all were asked"
+
+
 @pytest.mark.parametrize(
     ("status", "line", "code", "told"),
     [

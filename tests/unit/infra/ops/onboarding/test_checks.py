@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.ops.cli.commands.tenant.onboarding import Plan, contacts_given
+from infra.ops.cli.commands.tenant.onboarding import Plan, contacts_asked_for, contacts_given
 from infra.ops.cli.failure import WrongUse
 from infra.ops.onboarding.check import Check, Checks, all_passed, bounded, failed, passed, skipped, unknown
 from infra.ops.onboarding.database_checks import limits
@@ -107,16 +107,16 @@ def test_contacts_are_asked_for_on_a_terminal_only_and_again_where_they_are_none
     monkeypatch.setattr("click.prompt", lambda *_, **__: next(answers))
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    found = contacts_given((f"executive={JO}",), ask=True)
-    assert found == dict.fromkeys(
+    given = (f"executive={JO}",)
+    asked = contacts_asked_for(given)
+    assert contacts_given(given + asked) == dict.fromkeys(
         (ContactKind.EXECUTIVE, ContactKind.TECHNICAL), Contact("Jo Doe", "jo.doe@customer.example", "+49 30 1234")
     )
     assert "must be a name" in capsys.readouterr().err and next(answers, "all were asked") == "all were asked"
-    assert contacts_given((), ask=False) == {}
-    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
-    assert contacts_given((), ask=True) == {}
     with pytest.raises(WrongUse, match="technical: "):
-        contacts_given(("technical=nobody",), ask=False)
+        contacts_asked_for(("technical=nobody",))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    assert contacts_asked_for(()) == () and contacts_given(()) == {}
 
 
 def test_a_hand_over_that_has_no_place_is_refused_before_anything_is_made(tmp_path: Path) -> None:
