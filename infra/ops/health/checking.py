@@ -33,7 +33,9 @@ CHECKS: Mapping[str, Check] = {
     "held tenants": Check(held.check, "ticketstream dead-letters list --limit 1"),
     "database": Check(database.check, "read the runbook infra/runbooks/DatabaseConnectionIssues.md"),
     "edge": Check(edge.check, "read the runbook infra/runbooks/EdgeErrors.md"),
-    "recent errors": Check(errors.check, "ticketstream dead-letters list --since 1h"),
+    "recent errors": Check(
+        errors.check, "read the runbook infra/runbooks/KafkaPublishErrors.md"
+    ),  # it reads dead letters
     "alerts": Check(alerts.check, "read the runbook infra/runbooks/AlertDeliveryFailing.md"),
 }
 
