@@ -19,6 +19,7 @@ from infra.runtime.telemetry import logs
 from infra.runtime.telemetry.internal_server import CheckResult, InternalServer
 from infra.runtime.telemetry.ports_file import write_ports
 from sinks.postgres.audit_seals import AuditSeals
+from sinks.postgres.isolation_prober import probing
 from sinks.postgres.service_keys import ServiceKeys
 
 POOL_SIZE = 2
@@ -48,12 +49,14 @@ async def _serve(settings: SealerSettings, key: SigningKey) -> None:
     pool = await open_pool_when_ready(settings.database_url.get_secret_value(), service=SERVICE, size=POOL_SIZE)
     sealer = Sealer(AuditSeals(pool), ServiceKeys(pool), key, SystemClock())
     rounds = _Rounds(sealer, settings)
+    probed = probing(lambda: pool, lambda: sealer.tenants, every_seconds=settings.isolation_probe_seconds)
     internal = InternalServer(checks={"rounds": rounds.check})
     try:
         await internal.start(settings.internal_host, settings.internal_port)
         write_ports(settings.ports_file, internal=internal.port)
         log.info("Listening", internal=internal.port)
-        await rounds.run()
+        async with probed:
+            await rounds.run()
     finally:
         await internal.stop()
         pool.terminate()

@@ -25,6 +25,8 @@ class Sealer:
 
     def __init__(self, seals: AuditSeals, keys: ServiceKeys, key: SigningKey, clock: Clock) -> None:
         self._seals, self._keys, self._key, self._clock = seals, keys, key, clock
+        self.tenants: list[str] = []
+        """Whose entries or seals there were at the last verification."""
 
     async def round(self) -> int:
         """How many hours were sealed. Raises PostgresUnavailable."""
@@ -41,7 +43,8 @@ class Sealer:
     async def verify_and_drop(self) -> int:
         """How many problems there are. A tenant with one keeps its old entries: they are evidence."""
         keys, problems = await self._keys.load(), 0
-        for tenant_id in await self._seals.tenants():
+        self.tenants = await self._seals.tenants()
+        for tenant_id in self.tenants:
             problems += await self._tenant(tenant_id, keys)
         PROBLEMS.set(problems)
         return problems

@@ -19,7 +19,7 @@ from tests.integration.chain.shelf import TenantShelf
 from tests.integration.chain.tenant import Tenant
 from tests.integration.chain.test_not_ours import Scene, anothers_value, bad_signature, misplaced, moved
 
-PROCESSES = ("ingest", *(stage.value for stage in Stage), "reconcile")
+PROCESSES = ("ingest", *(stage.value for stage in Stage), "reconcile", "console", "sealer")
 PROBED = re.compile(r"^ticketstream_isolation_probe_timestamp_seconds ([0-9.e+]+)$", re.MULTILINE)
 COUNTED = re.compile(r'^ticketstream_tenant_isolation_violations_total\{kind="(\w+)"\} ([0-9.e+]+)$', re.MULTILINE)
 
