@@ -11,12 +11,13 @@ from confluent_kafka import Producer
 
 from infra.ops.investigate.lane_reader import LaneReader
 from infra.ops.investigate.newest_keys import partition_by_keys
-from infra.ops.investigate.partition_reader import KafkaAway, PartitionReader, Stretch, about_ticket
+from infra.ops.investigate.partition_reader import FIRST_STEP, KafkaAway, PartitionReader, Stretch, about_ticket
 from infra.ops.local.free_ports import free_ports
 from infra.runtime.kafka.topics import ensure_topics
 from schemas.topics import Stage, Topic
 
-PREFIX, PARTITION, RECORDS, OURS = "reading.", 1, 3000, (10, 1500, 2990)
+PREFIX, PARTITION, RECORDS = "reading.", 1, 3 * FIRST_STEP
+OURS = (10, RECORDS // 2, RECORDS - 10)
 TOPIC, TICKET, TENANT = Topic.TICKETS_RECEIVED, "T-1", "msp-one"
 
 
