@@ -60,7 +60,8 @@ class Timeline:
 
 @dataclass(slots=True)
 class Milestones:
-    """When each was reached; None: not yet, or never. `alerted` is when the first page arrived."""
+    """When each was reached; None: not yet, or never. `alerted` is when the first page arrived; `mitigated` leaves out who is held
+    on purpose, `drained` nobody."""
 
     fault: datetime | None = None
     alerted: datetime | None = None
@@ -68,4 +69,5 @@ class Milestones:
     triaged: datetime | None = None
     told: datetime | None = None
     mitigated: datetime | None = None
+    drained: datetime | None = None
     resolved: datetime | None = None

@@ -141,14 +141,9 @@ class Incident:
     async def mended(self, seconds: float) -> bool:
         return bool(await self._until(lambda: self.fault.mended, seconds))
 
-    async def goes_on(self, seconds: float) -> bool:
-        """Whether within that time nobody is held by its own desk, or disabled, any more."""
-        begun = len(self.observer.samples) + SETTLED_SAMPLES
-        return bool(
-            await self._until(
-                lambda: len(self.observer.samples) > begun and not self.observer.samples[-1].held, seconds
-            )
-        )
+    async def drained(self, seconds: float) -> bool:
+        """Whether within that time nobody is held any more, and nobody has 20 or more waiting."""
+        return bool(await self._until(lambda: self.milestones.drained, seconds))
 
     async def follow(self) -> None:
         """Notes down when it is mitigated, and when it is so no more. Until cancelled."""
@@ -177,12 +172,25 @@ class Incident:
                 marks.mitigated = last[0].at
                 self.timeline.add(Kind.BACKLOG, "nobody who isn't held on purpose has 20 or more waiting", last[0].at)
         elif self.fault.last_kill > marks.mitigated.timestamp():
-            marks.mitigated = None
+            marks.mitigated = marks.drained = None
             self.timeline.add(Kind.BACKLOG, "worse again: workers die")
+        else:
+            self._look_for_the_rest()
+
+    def _look_for_the_rest(self) -> None:
+        """Disabling a tenant takes its tickets out of what counts as mitigated; they are still to be worked off."""
+        marks, last = self.milestones, self.observer.samples[-SETTLED_SAMPLES:]
+        if marks.drained is None:
+            if self.fault.mended and len(last) == SETTLED_SAMPLES and all(one.drained for one in last):
+                marks.drained = last[0].at
+                self.timeline.add(Kind.BACKLOG, "nobody has 20 or more waiting, nobody is held", last[0].at)
+        elif not last[-1].drained:
+            marks.drained = None
+            self.timeline.add(Kind.BACKLOG, "tickets wait again")
 
     def _left(self) -> list[str]:
         sample, left = self.observer.last, list[str]()
-        if sample is None or not self._drained():
+        if sample is None or any(count >= NORMAL for count in sample.waiting.values()):
             left.append("tickets wait: ticketstream lag show")
         if sample and sample.held:
             left.append(f"held: {', '.join(sorted(sample.held))}")
@@ -192,10 +200,6 @@ class Incident:
             left.append(f"a worker died within the last {STABLE_SECONDS / 60:.0f} minutes")
         depth = [page.words() for page in self.observer.firing() if page.name == "HighQueueDepth"]
         return left + [f"still firing: {words}" for words in depth]
-
-    def _drained(self) -> bool:
-        sample = self.observer.last
-        return sample is not None and all(count < NORMAL for count in sample.waiting.values())
 
     def _did(self, what: str) -> Any:
         return self.timeline.add(Kind.RESPONDER, what)

@@ -14,6 +14,7 @@ import orjson
 
 from infra.ops.drill.facts import Kind, Timeline
 from infra.ops.drill.ground import Ground
+from infra.ops.drill.plan import NORMAL
 from infra.ops.health.checks.waiting import by_tenant
 
 LOOK_SECONDS = 2.0
@@ -36,6 +37,11 @@ class Sample:
     def most(self) -> int:
         """Of one tenant that nothing of its own holds up: what HighQueueDepth looks at."""
         return max((count for name, count in self.waiting.items() if name not in self.held), default=0)
+
+    @property
+    def drained(self) -> bool:
+        """Nobody has more waiting than is normal, whoever was held included."""
+        return not self.held and all(count < NORMAL for count in self.waiting.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ READ = frozenset({"HighQueueDepth", "WorkerFailures"})
 ALERT_SECONDS = 300.0
 MITIGATE_SECONDS = 1800.0
 SUSPECT_SECONDS = 120.0
-GOES_ON_SECONDS = 60.0
+DRAIN_SECONDS = 1800.0
 LOOK_AGAIN_SECONDS = 5.0
 CRASHES = "crashes_worker"
 AGAIN = 2
@@ -25,7 +25,7 @@ AGAIN = 2
 
 
 async def act(incident: Incident) -> None:
-    """Ends when what was held goes on, or nothing helped in time."""
+    """Ends when what was held is worked off, too, or nothing helped in time."""
     page = await incident.first_page(READ, ALERT_SECONDS)
     if page is None:
         return
@@ -43,7 +43,7 @@ async def act(incident: Incident) -> None:
     if not await incident.mitigated(MITIGATE_SECONDS) or not await incident.mended(MITIGATE_SECONDS):
         return
     await incident.command("tenant", "enable", tenant_id, "--reason", CASE)
-    await incident.goes_on(GOES_ON_SECONDS)
+    await incident.drained(DRAIN_SECONDS)
 
 
 async def _suspect(incident: Incident) -> str | None:

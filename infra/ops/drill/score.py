@@ -47,6 +47,7 @@ def scores(marks: Milestones, *, auto: bool) -> list[Score]:
         score("detect", "fault to acknowledged", 5, marks.fault, marks.detected, by_all=False),
         score("triage", "acknowledged to priority and cause", 5, marks.detected, marks.triaged, by_all=False),
         score("mitigate", "acknowledged to nobody above 20", 30, marks.detected, marks.mitigated, by_all=True),
+        score("backlog", "fault to nobody above 20, nor held", 30, marks.fault, marks.drained, by_all=True),
         score("tell the client", "acknowledged to the first message", 15, marks.detected, marks.told, by_all=False),
         score("resolve", "fault to resolved", 120, marks.fault, marks.resolved, by_all=False),
     ]

@@ -65,6 +65,7 @@ async def test_a_real_alert_fires_in_time_and_acting_by_the_runbooks_helps(folde
 
     took = {one["name"]: one["seconds"] for one in report["targets"]}
     assert took["alert"] <= 300 and took["mitigate"] <= 1800
+    assert took["mitigate"] < took["backlog"] <= 1800 and report["impact"]["on_their_way"] < 3 * 20
     assert report["cause"]["chosen"] == report["cause"]["right"] and report["workers_killed"] >= 3
     assert report["backlog_peak"] > 100 and "crashes_worker" in report["impact"]["dead_letters"]
     told = [(one["kind"], one["text"]) for one in report["timeline"]]

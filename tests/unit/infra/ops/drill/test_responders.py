@@ -156,6 +156,31 @@ def test_it_is_mitigated_when_nobody_waits_long_and_worse_again_when_a_worker_di
     assert incident.milestones.mitigated is None
 
 
+def test_the_backlog_has_fallen_only_when_who_was_disabled_is_worked_off_too(scene: Scene) -> None:
+    incident = scene.incident
+    incident.milestones.mitigated, incident.fault.mended = START, True
+
+    def drained() -> bool:
+        incident._look()
+        return incident.milestones.drained is not None
+
+    for held, waiting in ((("b",), 172), ((), 172), ((), 30)):
+        for _ in range(3):
+            scene.sample(held=held, a=1, b=waiting)
+        assert not drained(), (held, waiting)
+
+    for _ in range(3):
+        scene.sample(a=1, b=19)
+    assert drained()
+
+    scene.sample(a=1, b=20)
+    assert not drained()
+    for _ in range(3):
+        scene.sample(a=1, b=1)
+    incident.fault.mended = False
+    assert not drained()  # it would come again
+
+
 @pytest.mark.parametrize(
     ("crashed", "waits"),
     [
@@ -169,7 +194,7 @@ async def test_the_runbooks_find_whose_events_kill_workers(
 ) -> None:
     monkeypatch.setattr(runbooks, "LOOK_AGAIN_SECONDS", 0.0)
     monkeypatch.setattr(runbooks, "SUSPECT_SECONDS", 0.05)
-    monkeypatch.setattr(runbooks, "GOES_ON_SECONDS", 0.0)
+    monkeypatch.setattr(runbooks, "DRAIN_SECONDS", 0.0)
     lag = {"lag": 90, "oldest_seconds": 60.0, "held": None}
     letters = [{"tenant_id": one, "reason": "crashes_worker"} for one in crashed]
     scene.answers = {

@@ -20,7 +20,7 @@ def at(minute: float) -> datetime:
     return START + timedelta(minutes=minute)
 
 
-GOOD = Milestones(at(0), at(2), at(4), at(8), at(15), at(30), at(70))
+GOOD = Milestones(at(0), at(2), at(4), at(8), at(15), at(30), at(29), at(70))
 
 
 def report(marks: Milestones = GOOD, *, auto: bool = False, severity: str = "P1", cause: str = RIGHT_CAUSE) -> Report:
@@ -34,7 +34,8 @@ def test_each_time_is_counted_from_where_the_responder_could_begin() -> None:
     found = {score.name: score.seconds for score in scores(GOOD, auto=False)}
 
     assert found == {
-        "alert": 120, "detect": 240, "triage": 240, "mitigate": 26 * 60, "tell the client": 11 * 60, "resolve": 70 * 60,
+        "alert": 120, "detect": 240, "triage": 240, "mitigate": 26 * 60, "backlog": 29 * 60,
+        "tell the client": 11 * 60, "resolve": 70 * 60,
     }  # fmt: skip
     assert report().passed
 
@@ -46,6 +47,8 @@ def test_each_time_is_counted_from_where_the_responder_could_begin() -> None:
         ({"detected": at(5)}, "detect"),
         ({"triaged": at(9)}, "triage"),
         ({"mitigated": at(34)}, "mitigate"),
+        ({"drained": at(30)}, "backlog"),
+        ({"drained": None}, "backlog"),
         ({"told": at(19)}, "tell the client"),
         ({"resolved": at(120)}, "resolve"),
         ({"resolved": None}, "resolve"),
@@ -60,11 +63,17 @@ def test_a_time_at_its_target_or_never_reached_is_missed(late: dict[str, datetim
 
 
 def test_a_program_is_scored_by_the_alert_and_the_backlog_alone() -> None:
-    silent = Milestones(at(0), at(2), at(2), None, None, at(10), None)
+    silent = Milestones(at(0), at(2), at(2), None, None, at(10), at(20), None)
 
     assert report(silent, auto=True).passed and not report(silent).passed
-    assert [score.name for score in scores(silent, auto=True) if score.scored] == ["alert", "mitigate"]
-    assert not report(Milestones(at(0), at(2), at(2), None, None, None, None), auto=True).passed
+    assert [score.name for score in scores(silent, auto=True) if score.scored] == [
+        "alert",
+        "mitigate",
+        "backlog",
+    ]
+    for mitigated, drained in ((None, None), (at(10), None)):
+        marks = Milestones(at(0), at(2), at(2), None, None, mitigated, drained, None)
+        assert not report(marks, auto=True).passed
 
 
 @pytest.mark.parametrize(("severity", "cause"), [("P2", RIGHT_CAUSE), ("P1", "release"), ("", "")])
