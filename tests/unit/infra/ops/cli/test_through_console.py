@@ -117,6 +117,11 @@ def test_contacts_that_are_not_given_are_asked_for_at_the_terminal(
     ]
     assert next(answers, "all were asked") == "all were asked"
 
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    console.answers.append([{"exit": 0}])
+    assert run([*words, "--json"]) == 0 and console.asked[-1][2]["contact"] == [given]  # nobody is asked
+
 
 @pytest.mark.parametrize(
     ("status", "line", "code", "told"),

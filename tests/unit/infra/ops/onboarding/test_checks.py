@@ -115,6 +115,9 @@ def test_contacts_are_asked_for_on_a_terminal_only_and_again_where_they_are_none
     assert "must be a name" in capsys.readouterr().err and next(answers, "all were asked") == "all were asked"
     with pytest.raises(WrongUse, match="technical: "):
         contacts_asked_for(("technical=nobody",))
+    with pytest.raises(WrongUse, match="technical: "):
+        contacts_given(("technical=nobody",))
+    assert contacts_given(()) == {}
     monkeypatch.setattr("sys.stdin.isatty", lambda: False)
     assert contacts_asked_for(()) == () and contacts_given(()) == {}
 
