@@ -116,10 +116,8 @@ def _settings(around: Surroundings) -> ReconcileSettings:
         from infra.ops.local.stack.endpoints import reconcile_environment
 
         found = {**reconcile_environment(around.folder, around.given), **found}
-    if key_file := found.get(KEY_FILE):
-        found = {**found, PROCESS_KEY_FILE: key_file}
-    elif not found.get(PROCESS_KEY_FILE):
-        around.need(KEY_FILE)
+    named = around.given.get(KEY_FILE) or around.given.get(PROCESS_KEY_FILE)  # before the local stack's
+    found = {**found, PROCESS_KEY_FILE: named or found.get(KEY_FILE) or around.need(KEY_FILE)}
     for variable in ("KAFKA_BOOTSTRAP_SERVERS", DATABASE, "TICKETSTREAM_CREDENTIAL_KEYS"):
         if not found.get(variable):
             around.need(variable)
