@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Self
 
 from aiohttp import web
 
@@ -24,7 +23,6 @@ from infra.ops.until_told import until_told
 from infra.runtime.garbage import collect_rarely
 from infra.runtime.kafka.client_settings import load_kafka
 from infra.runtime.postgres.late_pool import LatePool
-from infra.runtime.postgres.pool import Pool
 from infra.runtime.settings import load
 from infra.runtime.telemetry import logs
 from infra.runtime.telemetry.http_log import server_logger
@@ -32,7 +30,7 @@ from infra.runtime.telemetry.internal_server import InternalServer
 from infra.runtime.telemetry.ports_file import write_ports
 from sinks.postgres.console_sessions import ConsoleSessions
 from sinks.postgres.isolation import isolation_watched
-from sinks.postgres.tenant_directory import TenantDirectory
+from sinks.postgres.late_tenants import LateTenants
 
 SERVICE = "console"
 POOL_SIZE = 6
@@ -62,7 +60,7 @@ async def _serve(settings: ConsoleSettings) -> None:
     if not settings.local:  # there the first command waits two seconds, and a stack that runs none costs less
         await asyncio.to_thread(commands.forker.warm_up)
     dsn = settings.database_url.get_secret_value()
-    tenants = _Tenants()
+    tenants = LateTenants(poll_seconds=TENANTS_SECONDS)
     async with LatePool(dsn, service=SERVICE, size=POOL_SIZE, then=tenants.follow) as database, tenants:
 
         async def whose(token: str, command: str) -> Operator:
@@ -78,27 +76,6 @@ async def _serve(settings: ConsoleSettings) -> None:
         )
         async with _listening(settings, console_app(site), database), watched:
             await asyncio.Event().wait()
-
-
-class _Tenants:
-    """Whose rows are asked for, to see that nobody's are given away: known once PostgreSQL answers."""
-
-    def __init__(self) -> None:
-        self._directory: TenantDirectory | None = None
-
-    async def follow(self, pool: Pool) -> None:
-        self._directory = TenantDirectory(pool, poll_seconds=TENANTS_SECONDS)
-        await self._directory.start()
-
-    def ids(self) -> list[str]:
-        return [tenant.tenant_id for tenant in self._directory.all()] if self._directory else []
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._directory:
-            await self._directory.stop()
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from infra.runtime.postgres.availability import PostgresUnavailable
 from infra.runtime.postgres.late_pool import LatePool
 from infra.runtime.postgres.pool import Pool
 from infra.runtime.postgres.tenant import connection
-from sinks.postgres.tenant_directory import TenantDirectory
+from sinks.postgres.late_tenants import LateTenants
 
 SERVICE = "lag"
 POOL_SIZE = 2
@@ -30,8 +30,8 @@ class Database:
     manager."""
 
     def __init__(self, dsn: str) -> None:
-        self._late = LatePool(dsn, service=SERVICE, size=POOL_SIZE, then=self._follow)
-        self._tenants: TenantDirectory | None = None
+        self._tenants = LateTenants()
+        self._late = LatePool(dsn, service=SERVICE, size=POOL_SIZE, then=self._tenants.follow)
         self._connections: tuple[float, Connections] | None = None
 
     async def __aenter__(self) -> Self:
@@ -40,8 +40,7 @@ class Database:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        if self._tenants:
-            await self._tenants.stop()
+        await self._tenants.stop()
         await self._late.close()
 
     @property
@@ -61,13 +60,10 @@ class Database:
                 await self._count_connections(pool)
         except TimeoutError as error:
             raise PostgresUnavailable("PostgreSQL doesn't answer") from error
-        if self._tenants is None or not self._tenants.loaded:
+        directory = self._tenants.directory
+        if directory is None or not directory.loaded:
             raise PostgresUnavailable("the tenants were not read yet")
-        return FromPostgres(as_tenants(self._tenants.all()), held, min(at, at - self._tenants.age_seconds))
-
-    async def _follow(self, pool: Pool) -> None:
-        self._tenants = TenantDirectory(pool)
-        await self._tenants.start()
+        return FromPostgres(as_tenants(directory.all()), held, min(at, at - directory.age_seconds))
 
     async def _count_connections(self, pool: Pool) -> None:
         if self._connections and time.monotonic() - self._connections[0] < CONNECTIONS_SECONDS:
