@@ -62,7 +62,7 @@ class JsonCommand(click.Command):
             return super().invoke(ctx)
         from infra.ops.cli.through_console.client import run_there
 
-        return run_there(path, self, ctx, ctx.meta[ARGS], self.asked_for)
+        return run_there(path, self, ctx, ctx.meta[ARGS])
 
 
 def json_option(command: F) -> F:

@@ -7,9 +7,9 @@ import json
 import os
 import ssl
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,20 +21,22 @@ from infra.ops.cli.through_console.address import Console
 from infra.ops.cli.through_console.places import Places
 from infra.ops.cli.through_console.request import Request, request_of
 
+if TYPE_CHECKING:
+    from infra.ops.cli.output import JsonCommand
+
 SILENT_SECONDS = 60.0
 """The console says every 10 s that it is there."""
 LONGEST_LINE = 4 * 1024 * 1024
 LONGEST_ERROR = 64 * 1024
 LINES = "application/x-ndjson"
-Ask = Callable[[click.Context], Mapping[str, Sequence[str]]]
 _AWAY = f"check that the console runs and can be reached from here; to connect directly, unset {URL}"
 
 
-def run_there(path: str, command: click.Command, ctx: click.Context, args: Sequence[str], ask: Ask) -> int:
+def run_there(path: str, command: JsonCommand, ctx: click.Context, args: Sequence[str]) -> int:
     """The command's exit code. Raises Failure where the console can't be asked, or doesn't do it."""
     console = Console.of(os.environ)
     request = request_of(path, command, ctx, args, os.environ)
-    for name, values in ask(ctx).items():
+    for name, values in command.asked_for(ctx).items():
         request.parameters[name] = [*request.parameters.get(name, ()), *values]
     try:
         ended = _run(console, path, request, ctx)
