@@ -190,7 +190,7 @@ class Incident:
 
     def _left(self) -> list[str]:
         sample, left = self.observer.last, list[str]()
-        if sample is None or any(count >= NORMAL for count in sample.waiting.values()):
+        if sample is None or not sample.low:
             left.append("tickets wait: ticketstream lag show")
         if sample and sample.held:
             left.append(f"held: {', '.join(sorted(sample.held))}")

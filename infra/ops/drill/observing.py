@@ -39,9 +39,13 @@ class Sample:
         return max((count for name, count in self.waiting.items() if name not in self.held), default=0)
 
     @property
+    def low(self) -> bool:
+        """Nobody has more waiting than is normal, held or not."""
+        return all(count < NORMAL for count in self.waiting.values())
+
+    @property
     def drained(self) -> bool:
-        """Nobody has more waiting than is normal, whoever was held included."""
-        return not self.held and all(count < NORMAL for count in self.waiting.values())
+        return self.low and not self.held
 
 
 @dataclass(frozen=True, slots=True)
