@@ -2,57 +2,40 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, cast
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
 
-import aiohttp
-import asyncpg
 import pytest
 
-from infra.ops.local.servicedesk_simulator import SimulatorControl
-from infra.ops.local.stack import LocalStack, StackOptions, WantedPorts, services
-from infra.runtime.postgres.pool import open_pool
+from infra.ops.local.stack import services
 from tests.integration.chain.polling import until
 from tests.integration.chain.running_chain import RunningChain
 from tests.integration.chain.shelf import TenantShelf
 from tests.integration.infra.runtime.kafka.guarded import GuardedKafka
+from tests.integration.own_chain import Premises
 
-PREFIX = "work."
-DATABASE = "principals"
+PREMISES = Premises("principals", 4)
 
 
 @pytest.fixture(scope="module")
 async def chain(guarded: GuardedKafka, postgres: Any) -> AsyncIterator[RunningChain]:
     """Its services log in as they are called in the plan; the stack itself is a super user."""
-    ran = await guarded.ensure(PREFIX, "--partitions", "4", "--acls")
+    ran = await guarded.ensure(PREMISES.prefix, "--partitions", str(PREMISES.partitions), "--acls")
     assert ran.code == 0, ran.err
-    connection = await asyncpg.connect(postgres.dsn)
-    await connection.execute(f"CREATE DATABASE {DATABASE}")
-    await connection.close()
-    urls = {"": postgres.dsn} | {f"_{service.upper()}": dsn for service, dsn in postgres.dsns.items()}
+    await PREMISES.make_database(postgres)
     environment = {
-        **{name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ},
-        **{f"DATABASE_URL{end}": urlunsplit(urlsplit(dsn)._replace(path=f"/{DATABASE}")) for end, dsn in urls.items()},
+        **PREMISES.environment(postgres),
         **guarded.variables(),
-        "TICKETSTREAM_TOPIC_PREFIX": PREFIX,
         "TICKETSTREAM_RECONCILE_INTERVAL_SECONDS": "86400",
     }
-    folder = Path(tempfile.mkdtemp(prefix="ts-principals-"))
-    stack = LocalStack(StackOptions(folder, WantedPorts.any_free(), environment=environment))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(services, "environment", logged_in(guarded))
-        async with stack, aiohttp.ClientSession() as session:
-            pool = await open_pool(environment["DATABASE_URL_OPERATOR"], service="operator")
-            desks = SimulatorControl(stack.endpoints.servicedesk or "", session)
-            yield RunningChain(stack, environment, session, pool, desks, tap=cast(Any, None))
-            await pool.close()
-    shutil.rmtree(folder, ignore_errors=True)
+        async with (
+            PREMISES.folder() as folder,
+            PREMISES.running(folder, environment, login=guarded.client) as running,
+        ):
+            yield running
 
 
 def logged_in(kafka: GuardedKafka) -> Any:
