@@ -17,7 +17,7 @@ from tests.chaos.plan import MODULES, Plan
 from tests.chaos.run import run
 
 SEED = 7
-PATIENCE = 280.0
+PATIENCE = 480.0
 BROKEN = "tests.chaos.broken"
 
 

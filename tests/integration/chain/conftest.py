@@ -1,4 +1,4 @@
-"""One whole chain a session, every service a process of its own; tests keep apart by tenant.
+"""One whole chain for this folder, ended with its last test, every service a process of its own; tests keep apart by tenant.
 
 Kafka and PostgreSQL are the session's; the chain has topics under a prefix and a database of its own. Its environment has a key for
 an outside model from the start: tenants that did not agree to one never use it, and one test says so.
@@ -27,21 +27,21 @@ PREMISES = Premises(PREFIX.removesuffix("."), 160)
 MODEL_KEY = "for-the-local-model"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def model_server() -> AsyncIterator[ModelServer]:
     """What stands in for the outside model."""
     async with ModelServer() as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def collector() -> AsyncIterator[OtlpSink]:
     """Where the chain's traces go."""
     async with OtlpSink() as sink:
         yield sink
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def chain_environment(
     kafka: str, postgres: MigratedDatabase, model_server: ModelServer, collector: OtlpSink
 ) -> dict[str, str]:
@@ -62,14 +62,14 @@ async def chain_environment(
     }  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def chain(chain_environment: dict[str, str]) -> AsyncIterator[RunningChain]:
     """Everything runs and is ready."""
     async with PREMISES.folder() as folder, PREMISES.running(folder, chain_environment) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shelf(chain: RunningChain) -> TenantShelf:
     return TenantShelf(chain)
 
@@ -85,7 +85,7 @@ async def other_tenant(shelf: TenantShelf) -> Tenant:
     return await shelf.take()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def uncertain(shelf: TenantShelf) -> tuple[Tenant, str]:
     """A tenant whose desk wrote a note and then answered 500. What comes of it is seen half a minute later, so it begins early."""
     tenant = await shelf.take()
@@ -93,7 +93,7 @@ async def uncertain(shelf: TenantShelf) -> tuple[Tenant, str]:
     return tenant, await tenant.told()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def finished(shelf: TenantShelf) -> Finished:
     """Nobody adds to it."""
     return await finish(await shelf.take())

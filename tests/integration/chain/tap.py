@@ -54,7 +54,7 @@ class Tap:
                 "log_level": 0,
                 **login,
             }
-            | {"fetch.wait.max.ms": 50, "fetch.message.max.bytes": 4 * 1024 * 1024}
+            | {"fetch.wait.max.ms": 1000, "fetch.message.max.bytes": 4 * 1024 * 1024}
         )
         self._consumer.assign(
             [TopicPartition(t.named(prefix), n, OFFSET_BEGINNING) for t in Topic for n in range(partitions)]

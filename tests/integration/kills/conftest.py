@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.conftest import MigratedDatabase
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def town(kafka: str, postgres: MigratedDatabase) -> AsyncIterator[Town]:
     """Everything runs and is ready."""
     await PREMISES.make_database(postgres)

@@ -13,14 +13,13 @@ import pytest
 from schemas.topics import Topic
 from tests.integration.chain.tap import Seen
 from tests.integration.chain.tenant import FEEDBACK_LINK, MARKER, Tenant
-from tests.integration.kills.gaps import FEEDBACK, GAPS, PAID_AGAIN, Gap
+from tests.integration.kills.gaps import FEEDBACK, GAPS, PAID_AGAIN, SYNTHESIZE, Gap
 from tests.integration.kills.town import PATIENCE, Town, subject
 
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """`tickets` by gap, each of a tenant of its own; `calls` that the model answered by gap: one that was under way elsewhere when
-    synthesize was killed has no answer, and is made again."""
+    """`tickets` by gap, each of a tenant of its own; `calls` that the model answered by gap."""
 
     town: Town
     tickets: dict[Gap, tuple[Tenant, str]] = field(default_factory=dict)
@@ -36,9 +35,10 @@ async def struck(town: Town) -> Struck:
         struck.tickets[gap] = tenant, await tenant.ticket(subject=subject(tenant, 1))
     for service in dict.fromkeys(gap.service for gap in GAPS):
         town.tell(service, {struck.tickets[gap][1]: gap.name for gap in GAPS if gap.service == service})
-    async with asyncio.TaskGroup() as sending:
-        for tenant, ticket_id in struck.tickets.values():
-            sending.create_task(town.send(tenant, ticket_id))
+    # synthesize first: what it would be doing when it is killed might have its answer already, and be paid again
+    await send(struck, [gap for gap in GAPS if gap.service == SYNTHESIZE])
+    await town.killed(SYNTHESIZE)
+    await send(struck, [gap for gap in GAPS if gap.service != SYNTHESIZE])
     for gap in GAPS:
         if gap.service == FEEDBACK:
             await answer(*struck.tickets[gap])
@@ -50,6 +50,12 @@ async def struck(town: Town) -> Struck:
     for gap, (tenant, _) in struck.tickets.items():
         struck.calls[gap] = town.calls(subject(tenant, 1)).count(200)
     return struck
+
+
+async def send(struck: Struck, gaps: Sequence[Gap]) -> None:
+    async with asyncio.TaskGroup() as sending:
+        for gap in gaps:
+            sending.create_task(struck.town.send(*struck.tickets[gap]))
 
 
 async def answer(tenant: Tenant, ticket_id: str) -> None:

@@ -24,7 +24,7 @@ from infra.ops.local.kafka.properties import LOG4J2, BrokerPorts, SuperUser, ser
 from infra.ops.local.leashed_process import STOP_SECONDS, LeashedProcess, end_left_behind
 from infra.ops.local.log_file import LogFile
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 FORMAT_SECONDS = 60
 JAVA_OPTIONS = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError")
 

@@ -26,7 +26,7 @@ from infra.ops.local.postgres.cluster import (
     system_user,
 )
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 SOCKET = ".s.PGSQL.5432"
 
 

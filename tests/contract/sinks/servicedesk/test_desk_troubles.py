@@ -26,6 +26,7 @@ BROKEN: tuple[Broken, ...] = ("error", "reset", "hang", "garbage", "login_page")
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_broken_post_ends_unknown_and_is_mended_by_looking(real: Real, kind: Broken, when: Any) -> None:
     ticket = real.ticket()
+    await real.notes.find(ticket, MARKER)  # the access token is there
     real.fault(DeskFault(kind=kind, when=when, operation="add_note", calls=1, status=502))
     assert isinstance(await real.notes.post(ticket, NOTE, first_try=True), Unknown)
     assert len(real.written(ticket)) == (1 if when == "after" else 0)

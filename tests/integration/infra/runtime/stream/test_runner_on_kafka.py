@@ -209,13 +209,18 @@ async def test_sigterm_in_the_middle_loses_nothing_and_runs_little_twice(world: 
 
 
 async def test_workers_that_come_go_and_are_killed_lose_nothing(world: StageWorld) -> None:
-    fed = [i for p in range(PARTITIONS) for i in await world.feed(p, ["slow 0.3"] * 120, "work")]
+    async def feed(name: str, each: int) -> list[str]:
+        return [i for p in range(PARTITIONS) for i in await world.feed(p, ["slow 0.3"] * each, name)]
+
+    fed = await feed("work", 60)
     one = await world.start().ready()
     await world.works(one, 20)
     two = await world.start().ready()
+    fed += await feed("more", 40)  # however long it took to be ready, something is left for it
     await world.works(two, 10)
     one.process.send_signal(signal.SIGTERM)
     three = world.start()
+    fed += await feed("last", 60)
     await world.works(two, 40)
     os.kill(two.pid, signal.SIGKILL)
     assert (await two.ended(5), await one.ended(12)) == (-signal.SIGKILL, 0)
@@ -225,7 +230,7 @@ async def test_workers_that_come_go_and_are_killed_lose_nothing(world: StageWorl
     assert three.process.poll() is None
     twice = sum(len(records) - 1 for records in found.values())
     assert twice <= WINDOW * PARTITIONS  # finished behind an open one when the worker was killed
-    await all_committed(world, dict.fromkeys(range(PARTITIONS), 120))
+    await all_committed(world, dict.fromkeys(range(PARTITIONS), 160))
 
 
 async def test_a_handler_that_outlives_the_revoke_publishes_nothing(world: StageWorld) -> None:

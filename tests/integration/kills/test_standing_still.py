@@ -27,7 +27,6 @@ async def frozen(*pids: int) -> None:
             os.kill(pid, signal.SIGCONT)
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(400)
 async def test_frozen_workers_and_a_frozen_broker_lose_nothing_and_say_nothing_twice(
     town: Town, kafka_broker: KafkaBroker
