@@ -17,6 +17,8 @@ from typing import Any
 import orjson
 import structlog
 
+from infra.runtime.telemetry.repeats import SeldomRepeated
+
 JSON_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
 MOST_GATHERED = 1000
 
@@ -24,7 +26,8 @@ Fields = dict[str, Any]
 
 
 def configure(service: str, level: str = "INFO") -> None:
-    """Once at start. The standard library's loggers (Faust, aiokafka, …) go the same way, at WARNING or above."""
+    """Once at start. The standard library's loggers (Faust, aiokafka, …) go the same way, at WARNING or above, and what they repeat
+    is written once in ten seconds."""
     number = logging.getLevelNamesMapping()[level]
     people = sys.stderr.isatty()
     steps: list[Any] = _for_people(service) if people else [_json_step]
@@ -39,6 +42,7 @@ def configure(service: str, level: str = "INFO") -> None:
     foreign: list[Any] = [structlog.stdlib.add_logger_name, structlog.processors.add_log_level]
     ending: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *steps, _as_text]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=foreign, processors=ending))
+    handler.addFilter(SeldomRepeated())
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
 
 

@@ -26,7 +26,8 @@ try:
 except ValueError:
     log.exception("raised")
 logging.getLogger("aiokafka").info("chatter")
-logging.getLogger("aiokafka").error("lost %s", "broker")
+for _ in range(20):
+    logging.getLogger("aiokafka").error("lost %s", "broker")
 """
 
 
@@ -54,7 +55,7 @@ def test_no_value_is_too_strange_to_be_logged(info: list[dict[str, Any]]) -> Non
     assert "ValueError" in raised["exception"]
 
 
-def test_libraries_go_the_same_way_from_warning_up(info: list[dict[str, Any]]) -> None:
+def test_libraries_go_the_same_way_from_warning_up_and_repeat_nothing(info: list[dict[str, Any]]) -> None:
     assert [(line["event"], line["service"]) for line in info[3:]] == [("lost broker", "enrich")]
 
 
