@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Self
 from uuid import uuid4
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 from pydantic import ValidationError
 
 from infra.ops.cli.failure import Failure, WrongUse
 from infra.runtime.kafka.asking import ANSWER_SECONDS, asked_until_answered
 from infra.runtime.kafka.client_settings import KafkaClient, KafkaSettings
+from infra.runtime.kafka.extents import extents
+from infra.runtime.kafka.login import refused_login
 from schemas.times import to_milliseconds
 from schemas.topics import Topic
 from schemas.wire_format import Codec, WireError
@@ -74,7 +77,8 @@ class TopicReader:
     """
 
     def __init__(self, config: dict[str, Any], topic: Topic, *, prefix: str = "", codec: Codec | None = None) -> None:
-        self._topic, self._name, self._codec = topic, topic.named(prefix), codec or Codec()
+        self._config, self._topic, self._name = config, topic, topic.named(prefix)
+        self._codec = codec or Codec()
         with kafka_variables_checked():
             self._consumer = Consumer(
                 {
@@ -98,35 +102,44 @@ class TopicReader:
         try:
             topic = self._consumer.list_topics(self._name, timeout=ANSWER_SECONDS).topics[self._name]
         except KafkaException as error:
-            raise _unreachable(error) from error
+            raise self._unreachable(error) from error
         if topic.error is not None or not topic.partitions:
             raise Failure(f"there is no topic {self._name}", "create the topics with: ticketstream topics ensure")
         return sorted(topic.partitions)
 
     def ends(self, partitions: Sequence[int]) -> dict[int, tuple[int, int]]:
         """First offset and end offset (the next to be written) of each partition."""
+        places = [(self._name, number) for number in partitions]
         try:
-            return {number: asked_until_answered(partial(self._ends, number)) for number in partitions}
+            found = asked_until_answered(partial(extents, self._admin, places, ANSWER_SECONDS))
         except KafkaException as error:
-            raise _unreachable(error) from error
-
-    def _ends(self, number: int) -> tuple[int, int]:
-        place = TopicPartition(self._name, number)
-        return self._consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS, cached=False)
+            raise self._unreachable(error) from error
+        except TimeoutError:
+            raise _silent(f"no word within {ANSWER_SECONDS:.0f} s") from None
+        return {number: between for (_, number), between in found.items()}
 
     def since(self, partitions: Sequence[int], at: datetime) -> dict[int, int]:
         """The first offset of each partition that the broker wrote at that time or later; its end where there is none."""
+        asked = partial(self._since, [TopicPartition(self._name, number, to_milliseconds(at)) for number in partitions])
         try:
-            return {
-                number: asked_until_answered(partial(self._since, number, to_milliseconds(at))) for number in partitions
-            }
+            found = asked_until_answered(asked)
         except KafkaException as error:
-            raise _unreachable(error) from error
+            raise self._unreachable(error) from error
+        behind = [number for number, offset in found.items() if offset < 0]
+        ends = self.ends(behind) if behind else {}
+        return {number: ends[number][1] if offset < 0 else offset for number, offset in found.items()}
 
-    def _since(self, number: int, milliseconds: int) -> int:
-        place = TopicPartition(self._name, number, milliseconds)
-        (found,) = self._consumer.offsets_for_times([place], timeout=ANSWER_SECONDS)
-        return found.offset if found.offset >= 0 else self._ends(number)[1]
+    def _since(self, places: list[TopicPartition]) -> dict[int, int]:
+        found = self._consumer.offsets_for_times(places, timeout=ANSWER_SECONDS)
+        for place in found:
+            if place.error is not None:
+                raise KafkaException(place.error)
+        return {place.partition: place.offset for place in found}
+
+    @cached_property
+    def _admin(self) -> AdminClient:
+        """The consumer would ask for one partition at a time."""
+        return AdminClient({**self._config, "log_level": 0})
 
     def start(self, offsets: dict[int, int]) -> None:
         """Read these partitions from these offsets on; a negative one is the beginning."""
@@ -147,8 +160,13 @@ class TopicReader:
         try:
             messages = self._consumer.consume(500, 0.0) or self._consumer.consume(1, seconds)
         except KafkaException as error:
-            raise _unreachable(error) from error
+            raise self._unreachable(error) from error
         return [found for message in messages if (found := self._found(message)) is not None]
+
+    def _unreachable(self, error: KafkaException) -> Failure:
+        if refused := refused_login(self._config):
+            return Failure(refused.what, refused.cure)
+        return _silent(error.args[0].str())
 
     def _found(self, message: Message) -> Found | None:
         error = message.error()
@@ -168,7 +186,5 @@ class TopicReader:
             return replace(found, error=str(wrong))
 
 
-def _unreachable(error: KafkaException) -> Failure:
-    return Failure(
-        f"Kafka did not answer ({error.args[0].str()})", "check KAFKA_BOOTSTRAP_SERVERS and that the brokers run"
-    )
+def _silent(why: str) -> Failure:
+    return Failure(f"Kafka did not answer ({why})", "check KAFKA_BOOTSTRAP_SERVERS and that the brokers run")

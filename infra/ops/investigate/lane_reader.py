@@ -13,20 +13,16 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its documented names, not marked as exported
-    AdminClient,
-    OffsetSpec,
-)
+from confluent_kafka.admin import AdminClient
 
 from infra.ops.investigate.facts import Lane
 from infra.ops.investigate.partition_reader import KafkaAway, away
 from infra.ops.lag.commit_metadata import told
+from infra.runtime.kafka.extents import EARLIEST, LATEST
 from schemas.topics import Stage, Topic
 
 STAGES = (Stage.ENRICH, Stage.SYNTHESIZE, Stage.DELIVER)
 """Through which a ticket goes, in this order."""
-_EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-_LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _NEVER = -1
 
 
@@ -57,8 +53,8 @@ class LaneReader:
                 for stage, place in places.items()
             }
             described = self._client.describe_consumer_groups(list(groups.values()), request_timeout=self._seconds)
-            first = self._offsets(list(places.values()), _EARLIEST)
-            ends = self._offsets(list(places.values()), _LATEST)
+            first = self._offsets(list(places.values()), EARLIEST)
+            ends = self._offsets(list(places.values()), LATEST)
             return {
                 stage: _lane(
                     stage,
@@ -79,7 +75,7 @@ class LaneReader:
         try:
             name = topic.named(self._prefix)
             numbers = self._client.list_topics(name, timeout=self._seconds).topics[name].partitions
-            asked = self._offsets([TopicPartition(name, number) for number in numbers], _LATEST)
+            asked = self._offsets([TopicPartition(name, number) for number in numbers], LATEST)
             return {place.partition: int(_answer(found, deadline).offset) for place, found in asked.items()}
         except KafkaException as error:
             raise away(error) from error

@@ -16,6 +16,7 @@ from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
     IncompatibleBrokerVersion,
+    KafkaConnectionError,
     KafkaError,
     LeaderNotAvailableError,
     NotCoordinatorForGroupError,
@@ -28,6 +29,7 @@ from aiokafka.structs import TopicPartition
 
 from infra.ops.lag.wire import Question
 from infra.runtime.kafka.client_settings import KafkaClient
+from infra.runtime.kafka.login import refused_login
 
 ANSWER_SECONDS = 10.0
 """For all of one question: while a leader or a coordinator changes, as in a Kafka that just started, it is asked again."""
@@ -66,7 +68,8 @@ class Brokers:
     everything else LagUnknown where the brokers don't answer."""
 
     def __init__(self, kafka: KafkaClient, topics: Sequence[str], *, answer_seconds: float = ANSWER_SECONDS) -> None:
-        self._config, self._topics, self._answer_seconds = kafka.aiokafka(), tuple(topics), answer_seconds
+        self._kafka, self._config = kafka, kafka.aiokafka()
+        self._topics, self._answer_seconds = tuple(topics), answer_seconds
         self._client: Any = None
         self._layout: Layout | None = None
         self._coordinators: dict[str, int] = {}
@@ -156,12 +159,19 @@ class Brokers:
             try:
                 await client.bootstrap()
                 await client.set_topics(self._topics)
-            except BaseException:
+            except BaseException as error:
                 await client.close()
+                if isinstance(error, KafkaConnectionError):
+                    await self._raise_refused_login()
                 raise
             client.cluster.add_listener(self._forget_layout)
             self._client = client
         return self._client
+
+    async def _raise_refused_login(self) -> None:
+        """aiokafka logs that a login was refused, and raises the same as where nobody answers."""
+        if refused := await asyncio.to_thread(refused_login, self._kafka.librdkafka()):
+            raise LagUnknown(refused.what, refused.cure, "refused") from None
 
     def _forget_layout(self, _: Any) -> None:
         self._layout = None

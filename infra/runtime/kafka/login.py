@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from infra.runtime.kafka.topic_report import BrokersUnreachable
 
 SERVE_SECONDS = 0.1
+ANSWER_SECONDS = 5.0
 
 
 class LoginRefused(BrokersUnreachable):
     """The brokers answer and refuse user or password. Who waits for Kafka waits for this to be mended, too."""
+
+    def __init__(self, what: str, cure: str) -> None:
+        super().__init__(f"{what}. {cure[:1].upper()}{cure[1:]}.")
+        self.what, self.cure = what, cure
 
 
 class LoginWatch:
@@ -38,6 +45,21 @@ class LoginWatch:
         if not self._said:
             return None
         return LoginRefused(
-            f"Kafka at {self._servers} refuses the login of {self._user!r}. Check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and "
-            f"KAFKA_SASL_MECHANISM, and that the brokers know the user. It said: {self._said}"
+            f"Kafka at {self._servers} refuses the login of {self._user!r} ({self._said})",
+            "check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM, and that the brokers know the user",
         )
+
+
+def refused_login(client_config: Mapping[str, Any]) -> LoginRefused | None:
+    """Why a call with these settings got no answer, if it is the login: a client of its own asks, for 5 s at most. Blocking."""
+    if "sasl.mechanism" not in client_config:
+        return None
+    watch = LoginWatch(client_config)
+    try:
+        client = AdminClient(watch.watched({**client_config, "log_level": 0}))
+    except KafkaException:  # settings that no client can be made of
+        return None
+    with suppress(KafkaException):
+        client.list_topics(timeout=ANSWER_SECONDS)
+        return None
+    return watch.refused(client)

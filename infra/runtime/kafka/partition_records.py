@@ -8,12 +8,10 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its documented names, not marked as exported
-    AdminClient,
-    OffsetSpec,
-)
+from confluent_kafka.admin import AdminClient
 
 from infra.runtime.kafka.asking import AGAIN_SECONDS, PASSING
+from infra.runtime.kafka.extents import extents
 from infra.runtime.kafka.topic_report import BrokersUnreachable, TopicsError
 from schemas.topics import Topic
 
@@ -21,8 +19,6 @@ ANSWER_SECONDS = 10.0
 DELETE_SECONDS = 30.0
 TO_THE_END = -1
 PASSES = (*PASSING, KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH)
-EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 T = TypeVar("T")
 
 
@@ -36,9 +32,12 @@ class PartitionRecords:
 
     def extents(self, partition: int) -> dict[str, tuple[int, int]]:
         """By topic: the first offset that can be read, and the end (the next to be written)."""
-        first = self._offsets(partition, EARLIEST)
-        end = self._offsets(partition, LATEST)
-        return {topic: (first[topic], end[topic]) for topic in self._topics}
+        places = [(topic, partition) for topic in self._topics]
+
+        def ask() -> dict[str, tuple[int, int]]:
+            return {topic: found for (topic, _), found in extents(self._client, places, ANSWER_SECONDS).items()}
+
+        return self._told(f"tell the offsets of partition {partition}", ask)
 
     def delete(self, partition: int) -> None:
         """All records up to the end as it is now. They can't be read any more when this returns; the brokers drop them from
@@ -52,15 +51,6 @@ class PartitionRecords:
                 answer.result(timeout=DELETE_SECONDS + 10)
 
         self._told(f"delete the records of partition {partition}", ask)
-
-    def _offsets(self, partition: int, spec: Any) -> dict[str, int]:
-        places = [TopicPartition(topic, partition) for topic in self._topics]
-
-        def ask() -> dict[str, int]:
-            answers = self._client.list_offsets(dict.fromkeys(places, spec), request_timeout=ANSWER_SECONDS)
-            return {place.topic: answer.result(timeout=ANSWER_SECONDS + 5).offset for place, answer in answers.items()}
-
-        return self._told(f"tell the offsets of partition {partition}", ask)
 
     def _told(self, what: str, ask: Callable[[], T]) -> T:
         """Asked again while the leader changes, with fresh metadata: without, an old leader's epoch would be refused for ever."""

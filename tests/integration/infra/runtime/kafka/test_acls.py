@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from infra.ops.cli.failure import Failure
+from infra.ops.cli.kafka_reader import TopicReader, kafka_client
+from infra.ops.lag.brokers import Brokers, LagUnknown
 from infra.runtime.kafka.acl_admin import AclAdmin
 from infra.runtime.kafka.acls import ONLOOKERS, SERVICES, Acl, Analyst, Operation, Pattern, Plan, Resource, plan
 from infra.runtime.kafka.login import LoginRefused
@@ -152,11 +155,29 @@ async def test_a_wrong_password_is_named_and_not_shown(applied: GuardedKafka, mo
     monkeypatch.setattr("infra.runtime.kafka.acl_admin.ANSWER_SECONDS", 2.0)
     wrong: dict[str, Any] = {**applied.login("ticketstream-enrich"), "sasl.password": "guessed-wrongly"}
 
-    with pytest.raises(LoginRefused, match=r"'ticketstream-enrich'\. Check KAFKA_SASL_USERNAME") as refused:
+    with pytest.raises(LoginRefused, match=r"'ticketstream-enrich' .*\. Check KAFKA_SASL_USERNAME") as refused:
         await check_partition_counts(wrong, PREFIX)
     assert "guessed-wrongly" not in str(refused.value)
     with pytest.raises(LoginRefused, match="KAFKA_SASL_PASSWORD"):
         await asyncio.to_thread(AclAdmin(wrong).read)
+
+
+async def test_a_wrong_password_is_named_by_what_reads_lag_and_topics(
+    applied: GuardedKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.ops.cli.kafka_reader.ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr("infra.runtime.kafka.login.ANSWER_SECONDS", 2.0)
+    wrong = {**applied.variables("ticketstream-enrich"), "KAFKA_SASL_PASSWORD": "guessed-wrongly"}
+    client, refuses = kafka_client(wrong), "refuses the login of 'ticketstream-enrich'"
+
+    async with Brokers(client, [Topic.TICKETS_RECEIVED.named(PREFIX)]) as brokers:
+        with pytest.raises(LagUnknown, match=refuses) as unknown:
+            await brokers.layout()
+    letters = TopicReader(client.librdkafka(), Topic.DEAD_LETTERS, prefix=PREFIX)
+    with letters as reader, pytest.raises(Failure, match=refuses) as failed:
+        await asyncio.to_thread(reader.partitions)
+    assert unknown.value.reason == "refused" and "KAFKA_SASL_PASSWORD" in unknown.value.cure
+    assert "KAFKA_SASL_PASSWORD" in failed.value.cure and "guessed-wrongly" not in f"{unknown.value} {failed.value}"
 
 
 async def test_a_stage_that_may_not_read_never_says_that_it_is_ready(applied: GuardedKafka, tmp_path: Path) -> None:
