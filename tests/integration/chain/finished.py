@@ -25,8 +25,9 @@ class Finished:
 
 
 async def finish(tenant: Tenant) -> Finished:
-    liked, disliked = await tenant.told(), await tenant.told(subject="Tablets get 169.254 again")
-    delivered = await tenant.delivered(liked)
+    liked = await tenant.told()
+    delivered = await tenant.delivered(liked)  # before the next is told of: readers expect this order
+    disliked = await tenant.told(subject="Tablets get 169.254 again")
     await tenant.delivered(disliked)
     await tenant.faulty(DeskFault(kind="error", status=422, operation="add_note", calls=1))
     failed = await tenant.told(subject="DHCP scope is full in the library")

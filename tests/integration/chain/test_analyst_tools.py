@@ -188,7 +188,7 @@ async def test_kcat_counts_the_notes_of_each_tenant(examples: dict[str, str], fi
 
     counted = {tenant: int(count) for count, tenant in (line.split() for line in first.splitlines())}
     assert counted[finished.tenant.tenant_id] == 2
-    assert len(last.splitlines()) == 3
+    assert len(last.splitlines()) == min(3, sum(counted.values()))
     assert all("ce_subject=" in line and "ce_tenantid=" in line for line in last.splitlines())
 
 

@@ -18,7 +18,7 @@ from tests.unit.infra.handbook.pages import page
 
 SEEN_TOKEN = re.compile(r"\btso_[\w-]{20,}")
 SEEN_TICKET = re.compile(r"^Ticket (\S+) is now at", re.MULTILINE)
-PATIENCE = 20.0
+PATIENCE = 60.0
 LOCAL_DESK = re.compile(r"http://127\.0\.0\.1:8090")
 
 

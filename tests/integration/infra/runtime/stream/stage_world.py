@@ -31,7 +31,7 @@ from schemas.topics import Stage, Topic
 from tests.integration.infra.runtime.stream.echo_stage import PARTITIONS
 
 ROOT = Path(__file__).parents[5]
-PATIENCE = 40.0
+PATIENCE = 90.0
 
 
 async def until(true: Callable[[], Awaitable[Any]], what: str, seconds: float = PATIENCE) -> Any:
