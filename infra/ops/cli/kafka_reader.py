@@ -100,7 +100,7 @@ class TopicReader:
     def partitions(self) -> list[int]:
         """All partition numbers. Raises Failure where Kafka doesn't answer or the topic is missing."""
         try:
-            topic = self._consumer.list_topics(self._name, timeout=ANSWER_SECONDS).topics[self._name]
+            topic = self._admin.list_topics(self._name, timeout=ANSWER_SECONDS).topics[self._name]
         except KafkaException as error:
             raise self._unreachable(error) from error
         if topic.error is not None or not topic.partitions:
@@ -138,8 +138,11 @@ class TopicReader:
 
     @cached_property
     def _admin(self) -> AdminClient:
-        """The consumer would ask for one partition at a time."""
-        return AdminClient({**self._config, "log_level": 0})
+        """The consumer would ask for one partition at a time. This is told of the partitions first: asked for offsets of those it
+        doesn't know yet, librdkafka looks for their leaders, and looks again after three seconds."""
+        admin = AdminClient({**self._config, "log_level": 0})
+        admin.list_topics(self._name, timeout=ANSWER_SECONDS)
+        return admin
 
     def start(self, offsets: dict[int, int]) -> None:
         """Read these partitions from these offsets on; a negative one is the beginning."""
