@@ -102,7 +102,7 @@ def session_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 async def kafka_broker(session_dir: Path) -> AsyncIterator[KafkaBroker]:
-    """The session's broker itself, for tests marked `alone` that stop or freeze it and leave it running. It ends up
+    """The session's broker itself, for tests that stop or freeze it and leave it running. It ends up
     with 3,000 partitions: in half a gigabyte it would stand still for seconds, and members of groups would lose their place."""
     broker = KafkaBroker(session_dir / "kafka", java_options=(*JAVA_OPTIONS, "-Xmx1536m"))  # the last -Xmx counts
     try:

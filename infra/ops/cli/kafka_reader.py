@@ -138,11 +138,8 @@ class TopicReader:
 
     @cached_property
     def _admin(self) -> AdminClient:
-        """The consumer would ask for one partition at a time. This is told of the partitions first: asked for offsets of those it
-        doesn't know yet, librdkafka looks for their leaders, and looks again after three seconds."""
-        admin = AdminClient({**self._config, "log_level": 0})
-        admin.list_topics(self._name, timeout=ANSWER_SECONDS)
-        return admin
+        """The consumer would ask for the ends of one partition at a time."""
+        return AdminClient({**self._config, "log_level": 0})
 
     def start(self, offsets: dict[int, int]) -> None:
         """Read these partitions from these offsets on; a negative one is the beginning."""
